@@ -1,0 +1,42 @@
+/** What went wrong in a vault operation. Closed: additions are minor releases, removals major. */
+export type VaultErrorCode =
+  | "VAULT_NOT_INITIALIZED"
+  | "VAULT_ALREADY_INITIALIZED"
+  | "VAULT_LOCKED"
+  | "VAULT_BUSY"
+  | "VAULT_OPEN_FAILED"
+  | "VAULT_TAMPERED"
+  | "VAULT_KEY_MISMATCH"
+  | "VAULT_KEY_UNAVAILABLE"
+  | "VAULT_SECRET_NOT_FOUND"
+  | "VAULT_SECRET_EXISTS"
+  | "VAULT_SECRET_DELETED"
+  | "VAULT_DOCUMENT_NOT_FOUND"
+  | "VAULT_REVISION_CONFLICT"
+  | "VAULT_INVALID_INPUT"
+  | "VAULT_FORMAT_UNSUPPORTED"
+  | "VAULT_LEGACY_FORMAT"
+  | "VAULT_STORE_FAILED"
+  | "VAULT_STORE_FULL"
+  | "VAULT_AUDIT_FAILED";
+
+/**
+ * The only error this package throws for conditions a caller can meet in normal operation.
+ *
+ * `message` may be shown to any caller: it carries ids and sizes, never secret bytes. `cause` is
+ * for local logs and never leaves the process.
+ */
+export class VaultError extends Error {
+  override readonly name = "VaultError";
+  readonly code: VaultErrorCode;
+
+  constructor(code: VaultErrorCode, message: string, options?: { cause?: unknown }) {
+    super(message, options);
+    this.code = code;
+  }
+}
+
+/** Like `instanceof`, but also true for an error from a second loaded copy of this package. */
+export function isVaultError(value: unknown): value is VaultError {
+  return value instanceof Error && value.name === "VaultError" && "code" in value;
+}

@@ -1,0 +1,1 @@
+export { isVaultError, VaultError, type VaultErrorCode } from "./errors.ts";
