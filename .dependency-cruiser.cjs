@@ -19,7 +19,7 @@ module.exports = {
       severity: "error",
       from: { path: "^packages/([^/]+)/" },
       to: {
-        path: "^packages/[^/]+/(src|dist)/(?!(index|protocol|node/index)\\.)",
+        path: "^packages/[^/]+/(src|dist)/(?!(index|protocol|operator|node/index)\\.)",
         pathNot: "^packages/$1/",
       },
     },

@@ -261,7 +261,11 @@ export interface WireStatus {
     readonly revision: number;
     readonly quarantined: readonly string[];
   };
-  readonly paths: { readonly root: string; readonly socket: string; readonly operatorSocket: string };
+  readonly paths: {
+    readonly root: string;
+    readonly socket: string;
+    readonly operatorSocket: string;
+  };
 }
 
 export interface WireHealth {
