@@ -1,1 +1,10 @@
-export {};
+export { builtinRegistry } from "./builtin-registry.ts";
+export { isRegistryError, RegistryError, type RegistryErrorCode } from "./errors.ts";
+export { parseProvider } from "./parse-provider.ts";
+export type * from "./provider.ts";
+export {
+  type CapabilityEntry,
+  createRegistry,
+  type Registry,
+  type SecretClaim,
+} from "./registry.ts";
