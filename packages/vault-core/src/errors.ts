@@ -29,10 +29,17 @@ export type VaultErrorCode =
 export class VaultError extends Error {
   override readonly name = "VaultError";
   readonly code: VaultErrorCode;
+  /** The store key of the file or record that is at fault, where one is: `secrets/<id>.json`. */
+  readonly subject: string | null;
 
-  constructor(code: VaultErrorCode, message: string, options?: { cause?: unknown }) {
-    super(message, options);
+  constructor(
+    code: VaultErrorCode,
+    message: string,
+    options: { cause?: unknown; subject?: string } = {},
+  ) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.code = code;
+    this.subject = options.subject ?? null;
   }
 }
 

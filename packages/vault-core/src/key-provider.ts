@@ -1,0 +1,43 @@
+import type { RandomBytes } from "./bytes.ts";
+import type { Argon2idParameters } from "./passphrase.ts";
+
+/** How a vault's KEK is kept. Public: `vault.json` holds it in clear, authenticated. */
+export type KeyProviderConfig =
+  | { readonly kind: "file"; readonly path: string }
+  | { readonly kind: "env"; readonly variable: string }
+  | { readonly kind: "passphrase"; readonly argon2id?: Argon2idParameters }
+  | { readonly kind: "macos-keychain"; readonly service: string; readonly account: string }
+  | { readonly kind: "secret-service"; readonly service: string; readonly account: string }
+  | { readonly kind: "credential-manager"; readonly service: string; readonly account: string };
+
+/**
+ * Where the KEK comes from. Every key it returns is 32 bytes that the caller owns and wipes.
+ *
+ * The last three methods let `rotateMaster` change the stored key in the same protocol as the
+ * vault. A provider that cannot hold two keys leaves them out; then the operator supplies the new
+ * key, and the vault accepts the old one until the new one has opened it once.
+ */
+export interface KeyProvider {
+  /** What to store in `vault.json`. */
+  readonly config: KeyProviderConfig;
+  /**
+   * Makes the key of a new vault, or returns the valid key that is already there. Never replaces
+   * a key.
+   *
+   * @throws {VaultError} `VAULT_KEY_UNAVAILABLE`: something is there but cannot be read or parsed.
+   */
+  create(random: RandomBytes): Promise<Uint8Array>;
+  /**
+   * The present key.
+   *
+   * @param stored - The configuration in `vault.json`, with the parameters a derivation needs.
+   * @throws {VaultError} `VAULT_KEY_UNAVAILABLE`: there is none, or it cannot be read or parsed.
+   */
+  obtain(stored?: KeyProviderConfig): Promise<Uint8Array>;
+  /** Makes a new key durable beside the present one, replacing any that was staged before. */
+  stage?(random: RandomBytes): Promise<Uint8Array>;
+  /** The staged key, or null. */
+  obtainStaged?(): Promise<Uint8Array | null>;
+  /** Makes the staged key the present one, atomically. Without a staged key it does nothing. */
+  promote?(): Promise<void>;
+}
