@@ -6,7 +6,9 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { createCertificateAuthority } from "./certificate-authority.mjs";
 
-const hasOpenssl = spawnSync("openssl", ["version"]).status === 0;
+// An independent implementation, where there is one.
+const OPENSSL = "openssl";
+const hasOpenssl = spawnSync(OPENSSL, ["version"]).status === 0;
 if (!hasOpenssl) process.stderr.write("SKIPPED: no openssl to verify certificates with\n");
 
 /** What `openssl verify` says of a fresh leaf, in its strictest mode. */
@@ -18,7 +20,7 @@ function opensslVerify(purpose: "sslserver" | "sslclient", hosts: readonly strin
     writeFileSync(join(directory, "ca.pem"), authority.certificatePem);
     writeFileSync(join(directory, "leaf.pem"), leaf.certificatePem);
     const args = ["verify", "-x509_strict", "-purpose", purpose, "-CAfile", "ca.pem", "leaf.pem"];
-    const { stdout, stderr } = spawnSync("openssl", args, { cwd: directory, encoding: "utf8" });
+    const { stdout, stderr } = spawnSync(OPENSSL, args, { cwd: directory, encoding: "utf8" });
     return `${stdout}${stderr}`.trim();
   } finally {
     rmSync(directory, { recursive: true });
