@@ -31,8 +31,12 @@ function languageOf(rule: Pick<PathRule, "match" | "path">): PathLanguage {
     .slice(1)
     .split("/")
     .map((text) => segmentOf(text, rule.match));
-  if (rule.match !== "prefix") return { segments, open: false };
   const last = segments.at(-1);
+  if (rule.match !== "prefix") {
+    const tail = rule.match === "pattern" && /^\{[a-z_]+\+\}$/.test(last?.pre ?? "");
+    if (!tail) return { segments, open: false };
+    return { segments: [...segments.slice(0, -1), { pre: "", post: "", gap: 1 }], open: true };
+  }
   if (last !== undefined && /(?:^|[.:])$/.test(last.pre)) {
     // The prefix ends in `/`, `.` or `:`, so its last segment may go on.
     return { segments: [...segments.slice(0, -1), { ...last, gap: 0 }], open: true };

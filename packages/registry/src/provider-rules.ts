@@ -309,8 +309,12 @@ function ruleComplaints(
   const gaps = segments.filter((segment) => /[{}]/.test(segment));
   if (rule.match === "pattern") {
     if (gaps.length === 0) complain(`${path}.match`, "a pattern needs a `{name}`; say exact");
+    const tail = /^\{[a-z_]+\+\}$/.test(segments.at(-1) ?? "") ? gaps.pop() : undefined;
     if (!gaps.every((segment) => /^[^{}]*\{[a-z_]+\}[^{}]*$/.test(segment))) {
-      complain(`${path}.path`, "a segment has at most one `{name}`");
+      complain(`${path}.path`, "a segment has one `{name}`, or is `{name+}` at the end");
+    }
+    if (tail !== undefined && segments.length < 3) {
+      complain(`${path}.path`, "`{name+}` needs two segments before it");
     }
   } else if (gaps.length > 0) {
     complain(`${path}.match`, "a path with `{name}` is a pattern");

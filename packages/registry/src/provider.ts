@@ -28,6 +28,7 @@ export interface PathRule {
    * - `exact`: the path and nothing else.
    * - `pattern`: segments, where `{name}` stands for one or more characters other than `/`. A segment
    *   has at most one, and may have literal text around it (`{model}:generateContent`, `{sid}.json`).
+   *   The last segment may be `{name+}`: one or more segments (GitHub's `…/contents/{path+}`).
    */
   readonly match: "prefix" | "exact" | "pattern";
   readonly path: string;
