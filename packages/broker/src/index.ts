@@ -1,1 +1,40 @@
-export {};
+export { Broker, type BrokerOptions, type OutsideDenial } from "./broker.ts";
+export {
+  BrokerError,
+  type BrokerErrorCode,
+  type BrokerErrorDetails,
+  type BrokerReason,
+  isBrokerError,
+} from "./errors.ts";
+export type {
+  Invocation,
+  Plan,
+  PlanSummary,
+  Principal,
+  ResponseControl,
+  ResponseHead,
+  ResponseSink,
+  Upload,
+} from "./invocation.ts";
+export type { BrokerSettings } from "./settings.ts";
+export { createUndiciUpstream, type UndiciUpstreamOptions } from "./undici-upstream.ts";
+export type {
+  ClientCertificate,
+  Upstream,
+  UpstreamControl,
+  UpstreamHandler,
+  UpstreamLimits,
+  UpstreamRequest,
+} from "./upstream.ts";
+export type {
+  CapabilityView,
+  CredentialView,
+  NewCapability,
+  NewCredential,
+  NewSecret,
+  PathRuleView,
+  Provisioning,
+  SecretChange,
+  SecretCreated,
+  SecretDeleted,
+} from "./views.ts";

@@ -1,0 +1,76 @@
+import type { Envelope, HeaderPair } from "@aivault/policy";
+
+/** Who asks, as the transport established it. */
+export interface Principal {
+  readonly kind: "caller" | "operator";
+  readonly transport: "unix" | "tcp";
+  /** The peer's user id when the kernel told it, else null. */
+  readonly uid: number | null;
+  /** For the record only: nothing is authorised by it. */
+  readonly pid: number | null;
+  readonly tokenId?: string;
+}
+
+/** One part of a `multipart/form-data` request, as it arrives. */
+export interface Upload {
+  readonly field: string;
+  readonly filename: string | null;
+  readonly contentType: string | null;
+  /** Bytes that follow, when the sender said so. A body of another length is refused. */
+  readonly length?: number | null;
+  readonly body: AsyncIterable<Uint8Array>;
+}
+
+/** One use of one capability. */
+export interface Invocation {
+  readonly requestId: string;
+  readonly principal: Principal;
+  /** Parsed by `@aivault/policy`. */
+  readonly envelope: Envelope;
+  /** In the order in which the client sent them; each body is consumed before the next is taken. */
+  readonly uploads: AsyncIterable<Upload> | null;
+  /** Shortens the broker's own deadline for the whole exchange. */
+  readonly timeoutMs?: number;
+}
+
+/** What is about to be done, without the credential. */
+export interface PlanSummary {
+  readonly capability: string;
+  readonly credential: string;
+  readonly method: string;
+  /** Every credential masked as `[REDACTED]`. */
+  readonly url: string;
+}
+
+/** The answer to a dry run. */
+export interface Plan extends PlanSummary {
+  readonly headers: readonly HeaderPair[];
+  /** What would be injected, for example `header authorization`. */
+  readonly injects: readonly string[];
+}
+
+/** The head of a response, stripped and redacted. */
+export interface ResponseHead {
+  readonly status: number;
+  readonly statusText: string;
+  readonly headers: readonly HeaderPair[];
+  readonly plan: PlanSummary;
+}
+
+/** How a sink that said stop says go. */
+export interface ResponseControl {
+  resume(): void;
+}
+
+/** Where a response is released to. Never called after `invoke` has settled. */
+export interface ResponseSink {
+  /** Once, before anything else. */
+  head(head: ResponseHead, control: ResponseControl): void;
+  /**
+   * @param chunk - Owned by the sink.
+   * @returns False to be given no more until it calls {@link ResponseControl.resume}.
+   */
+  data(chunk: Uint8Array): boolean;
+  /** The response is complete and its outcome is in the audit log. */
+  end(): void;
+}

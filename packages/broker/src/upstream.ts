@@ -1,0 +1,71 @@
+import type { BrokerError } from "./errors.ts";
+
+/** Deadlines of one exchange, in milliseconds; 0 means none. */
+export interface UpstreamLimits {
+  /** From the start until a connection is there. */
+  readonly connectMs: number;
+  /** From the end of the request until the response's head. */
+  readonly headersMs: number;
+  /** Between two chunks of the response, while it is being read. */
+  readonly idleMs: number;
+  /** For everything together. */
+  readonly totalMs: number;
+}
+
+/** A client certificate to present during the handshake. */
+export interface ClientCertificate {
+  /** Identifies the pair for the cache of TLS contexts: changes whenever either changes. */
+  readonly id: string;
+  /** PEM chain, and PEM key; borrowed, read before `send` returns. */
+  readonly certificate: Uint8Array;
+  readonly privateKey: Uint8Array;
+}
+
+/** A request as it goes on the wire: the credential is in it. */
+export interface UpstreamRequest {
+  readonly method: string;
+  readonly origin: {
+    readonly scheme: "https" | "http";
+    readonly host: string;
+    readonly port: number;
+  };
+  /** With query, byte for byte. */
+  readonly path: string;
+  readonly headers: readonly (readonly [name: string, value: string])[];
+  readonly body: null | Uint8Array | AsyncIterable<Uint8Array>;
+  /** Bytes of `body` when they are known; null sends it chunked. */
+  readonly bodyLength: number | null;
+  readonly limits: UpstreamLimits;
+  readonly clientCertificate?: ClientCertificate;
+}
+
+/** Says stop and go to the provider. All idempotent. */
+export interface UpstreamControl {
+  pause(): void;
+  resume(): void;
+  /** Ends the exchange; {@link UpstreamHandler.error} is called with this error. */
+  abort(error: BrokerError): void;
+}
+
+/** Hears about one exchange: `head`, then `data` any number of times, then `end`; or `error`, once. */
+export interface UpstreamHandler {
+  /** @param headers - In order, duplicates kept, names as the provider spelled them; values latin1. */
+  head(
+    status: number,
+    statusText: string,
+    headers: readonly (readonly [name: string, value: string])[],
+    control: UpstreamControl,
+  ): void;
+  /** @param chunk - Owned by the handler. */
+  data(chunk: Uint8Array): void;
+  end(): void;
+  error(error: BrokerError): void;
+}
+
+/** The one door to the network. Follows no redirect. */
+export interface Upstream {
+  /** @param signal - Aborting it ends the exchange and closes its connection. */
+  send(request: UpstreamRequest, handler: UpstreamHandler, signal: AbortSignal): void;
+  /** Ends every exchange and closes every connection. */
+  close(): Promise<void>;
+}

@@ -1,0 +1,100 @@
+import type { Scope, SecretMetadata } from "@aivault/vault-core";
+
+// The shapes that operators and callers see. They equal those of the wire contract; two packages each
+// declare them, since that costs less than a shared package both must agree with.
+
+/** A path rule, as shown. */
+export interface PathRuleView {
+  readonly methods: readonly string[];
+  readonly match: "prefix" | "exact" | "pattern";
+  readonly path: string;
+}
+
+/** A capability, as shown. */
+export interface CapabilityView {
+  readonly id: string;
+  readonly provider: string;
+  readonly description: string;
+  readonly host: string;
+  readonly risk: "read" | "write" | "destructive" | "spend";
+  readonly rules: readonly PathRuleView[];
+  readonly origin: "registry" | "operator";
+  /** A credential exists that can serve it. */
+  readonly ready: boolean;
+  /** Secret names that would make it ready. */
+  readonly missing: readonly string[];
+}
+
+/** A credential, as shown. */
+export interface CredentialView {
+  readonly id: string;
+  readonly provider: string;
+  readonly auth: { readonly strategy: string; readonly [member: string]: unknown };
+  readonly hosts: readonly string[];
+  /** Placeholder to secret id. */
+  readonly secrets: Readonly<Record<string, string>>;
+  readonly scope: Scope;
+  readonly origin: "registry" | "operator";
+  readonly createdAtMs: number;
+}
+
+/** What storing a secret set up. */
+export interface Provisioning {
+  /** The provider whose registry entry claims the name, or null. */
+  readonly provider: string | null;
+  readonly credential: string | null;
+  readonly capabilities: readonly string[];
+  /** What the provider's credential still needs: names of secrets, or of host variables. */
+  readonly missing: readonly string[];
+}
+
+/** A stored secret and what came with it. */
+export interface SecretCreated {
+  readonly secret: SecretMetadata;
+  readonly provisioning: Provisioning;
+}
+
+/** A deleted secret. */
+export interface SecretDeleted {
+  readonly secret: SecretMetadata;
+  /** Credentials that stopped working with it. */
+  readonly dependants: readonly string[];
+}
+
+/** A secret to store. */
+export interface NewSecret {
+  readonly name: string;
+  /** Borrowed: neither kept nor wiped. */
+  readonly value: Uint8Array;
+  readonly aliases?: readonly string[];
+  readonly scope?: Scope;
+}
+
+/** What may be changed about a secret besides its value. */
+export interface SecretChange {
+  readonly name?: string;
+  readonly aliases?: readonly string[];
+}
+
+/** A credential to make. */
+export interface NewCredential {
+  readonly id: string;
+  readonly provider: string;
+  /** Placeholder to secret id or name. */
+  readonly secrets: Readonly<Record<string, string>>;
+  /** Refused for a registry provider, whose scheme is the registry's. */
+  readonly auth?: { readonly strategy: string; readonly [member: string]: unknown };
+  /** For a registry provider only where its hosts differ between tenants. */
+  readonly hosts?: readonly string[];
+  readonly scope?: Scope;
+}
+
+/** A capability to make. */
+export interface NewCapability {
+  readonly id: string;
+  readonly provider: string;
+  readonly host: string;
+  readonly description?: string;
+  readonly risk?: "read" | "write" | "destructive" | "spend";
+  readonly rules: readonly PathRuleView[];
+}
