@@ -1,1 +1,67 @@
-export {};
+export {
+  type AddressClass,
+  checkAddresses,
+  classifyAddress,
+} from "./address.ts";
+export { type EndpointUrl, parseEndpointUrl } from "./endpoint-url.ts";
+export {
+  ENVELOPE_BYTES_MAX,
+  type Envelope,
+  type EnvelopeBody,
+  type EnvelopeOptions,
+  type EnvelopeRequest,
+  parseEnvelope,
+  parseEnvelopeText,
+} from "./envelope.ts";
+export type { HeaderPair } from "./header-name.ts";
+export {
+  HEADER_CHARS_MAX,
+  HEADERS_MAX,
+  type RequestHeaderOptions,
+  type ResponseHeaderOptions,
+  requestHeaders,
+  responseHeaders,
+} from "./headers.ts";
+export {
+  deriveHost,
+  type HostPattern,
+  hostMatches,
+  type InternalHost,
+  parseHost,
+  parseHostPattern,
+  parseInternalHost,
+} from "./host.ts";
+export {
+  EMPTY_WINDOW,
+  parseRateWindow,
+  RATE_WINDOW_MS,
+  type RateWindow,
+  type Taken,
+  take,
+} from "./limits.ts";
+export { HTTP_METHODS, type HttpMethod, parseMethod } from "./method.ts";
+export {
+  allows,
+  managedPathConflict,
+  matchPath,
+  type PathMatch,
+  type PathRule,
+  parsePathRule,
+} from "./path-rule.ts";
+export {
+  AUTH_QUERY_NAMES,
+  managedQueryConflict,
+  type QueryConstraint,
+  type QueryPair,
+  queryPairs,
+  satisfiesQuery,
+} from "./query.ts";
+export { secretForms } from "./redaction.ts";
+export type { Denial, PolicyDenialCode, PolicyReason, Result } from "./result.ts";
+export {
+  JSON_BYTES_MAX,
+  type Json,
+  parseStrictJson,
+  type StrictJsonOptions,
+} from "./strict-json.ts";
+export { parseTarget, TARGET_CHARS_MAX, type Target, type TargetOptions } from "./target.ts";

@@ -1,0 +1,196 @@
+import { decodePunycode, encodePunycode } from "./punycode.ts";
+import { accept, forbid, invalid, listChoices, quote, type Result } from "./result.ts";
+
+/**
+ * Host names as operators and the registry state them (G5). Callers never state one.
+ *
+ * A host is compared, connected to and put on the wire as the same string: lower-case ASCII labels, no
+ * port, no trailing dot, no address. What a URL parser would repair is refused instead.
+ */
+
+const HOST_CHARS_MAX = 253;
+const LABEL = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/;
+// WHATWG URL, "ends in a number": such a host is read as an IPv4 address.
+const NUMBER_LABEL = /^(?:[0-9]+|0x[0-9a-f]*)$/;
+
+/** Never public names: RFC 6761, 6762, 7686, 8375, 9476, ICANN's `internal`, and usual private ones. */
+const SPECIAL_SUFFIXES: readonly string[] = [
+  "localhost",
+  "local",
+  "localdomain",
+  "internal",
+  "intranet",
+  "private",
+  "corp",
+  "home",
+  "lan",
+  "onion",
+  "invalid",
+  "alt",
+  "home.arpa",
+  "svc",
+  "cluster.local",
+];
+
+/**
+ * Read a host name.
+ *
+ * @param text - Case is folded; nothing else is repaired.
+ * @returns The canonical name: two labels or more, lower-case, valid A-labels.
+ */
+export function parseHost(text: string): Result<string> {
+  if (text.length === 0 || text.length > HOST_CHARS_MAX) {
+    return invalid(`a host name has 1 to ${HOST_CHARS_MAX} characters`);
+  }
+  if (!/^\p{ASCII}*$/u.test(text)) {
+    return invalid(`the host ${quote(text)} is not ASCII; write it with its xn-- labels`);
+  }
+  if (text.includes(":")) {
+    return invalid(
+      `the host ${quote(text)} must be a name without port; addresses are not accepted`,
+    );
+  }
+  const host = text.toLowerCase();
+  const labels = host.split(".");
+  for (const label of labels) {
+    if (!LABEL.test(label)) {
+      return invalid(
+        `the host ${quote(text)} is not a host name: labels are letters, digits and inner hyphens`,
+      );
+    }
+    if (label.startsWith("xn--") && !isALabel(label)) {
+      return invalid(`the label ${quote(label)} is not a valid internationalized label`);
+    }
+  }
+  if (NUMBER_LABEL.test(labels.at(-1) as string)) {
+    return invalid(`the host ${quote(text)} is an address; use the provider's host name`);
+  }
+  if (labels.length < 2) {
+    return invalid(`the host ${quote(text)} has one label; public names have two or more`);
+  }
+  const special = SPECIAL_SUFFIXES.find((name) => host === name || host.endsWith(`.${name}`));
+  if (special !== undefined) {
+    return invalid(
+      `the host ${quote(text)} is a special-use name (\`${special}\`), not a public one`,
+    );
+  }
+  return accept(host);
+}
+
+/** A label is an A-label when its U-label is in normal form and encodes back to it (RFC 5890 §2.3.2.1). */
+function isALabel(label: string): boolean {
+  const points = decodePunycode(label.slice(4));
+  if (points === null || points.length === 0 || points.every((point) => point < 128)) return false;
+  if (`xn--${encodePunycode(points)}` !== label) return false;
+  const text = String.fromCodePoint(...points);
+  if (text.normalize("NFKC") !== text || text.toLowerCase() !== text) return false;
+  return !DISALLOWED.test(text) && !/^\p{M}/u.test(text);
+}
+
+const DISALLOWED = /[\p{C}\p{Z}\p{Default_Ignorable_Code_Point}\u3002]/u;
+
+/** A host, or every name below one. */
+export interface HostPattern {
+  /** Without `*.`. */
+  readonly host: string;
+  /** True for `*.host`: any number of labels in front of it, and never the host itself. */
+  readonly wildcard: boolean;
+}
+
+/**
+ * Read a host, or a wildcard: one leading `*.` with two labels or more behind it.
+ *
+ * `*.example.org` matches at any depth below, and never `example.org` itself.
+ */
+export function parseHostPattern(text: string): Result<HostPattern> {
+  const wildcard = text.startsWith("*.");
+  const host = parseHost(wildcard ? text.slice(2) : text);
+  return host.ok ? accept({ host: host.value, wildcard }) : host;
+}
+
+/**
+ * Whether a pattern covers a host. What is not a host name, in whatever way, is covered by nothing.
+ *
+ * @param host - Any text.
+ */
+export function hostMatches(pattern: HostPattern, host: string): boolean {
+  const parsed = parseHost(host);
+  if (!parsed.ok) return false;
+  return pattern.wildcard
+    ? parsed.value.endsWith(`.${pattern.host}`)
+    : parsed.value === pattern.host;
+}
+
+/**
+ * The one host a request goes to (G4, G5): where what the capability may reach and where the credential
+ * may go meet.
+ *
+ * @param capabilityHost - A host or wildcard.
+ * @param credentialHosts - Hosts or wildcards.
+ * @returns The host, or `host_not_allowed` when there is none or more than one.
+ */
+export function deriveHost(
+  capabilityHost: string,
+  credentialHosts: readonly string[],
+): Result<string> {
+  const capability = parseHostPattern(capabilityHost);
+  if (!capability.ok) return capability;
+  const hosts = new Set<string>();
+  for (const text of credentialHosts) {
+    const credential = parseHostPattern(text);
+    if (!credential.ok) return credential;
+    const host = meet(capability.value, credential.value);
+    if (host !== null) hosts.add(host);
+  }
+  const [host, ...others] = hosts;
+  if (host === undefined) {
+    return forbid(
+      "host_not_allowed",
+      `the credential may not go to ${quote(capabilityHost)}; its hosts: ${listChoices(credentialHosts)}`,
+    );
+  }
+  if (others.length > 0) {
+    return forbid(
+      "host_not_allowed",
+      `more than one host fits ${quote(capabilityHost)}: ${listChoices([...hosts])}; name one in the credential`,
+    );
+  }
+  return accept(host);
+}
+
+/** The host both patterns name, or null when there is none or it is not a single one. */
+function meet(a: HostPattern, b: HostPattern): string | null {
+  if (!a.wildcard) return hostMatches(b, a.host) ? a.host : null;
+  if (!b.wildcard) return hostMatches(a, b.host) ? b.host : null;
+  return null;
+}
+
+/** An operator's exception for a host that is not public: exactly this host and this port. */
+export interface InternalHost {
+  /** A name of one label or more, lower-case, or an IP address; IPv6 without brackets. */
+  readonly host: string;
+  /** 1 to 65535. */
+  readonly port: number;
+}
+
+/**
+ * Read an operator's exception (`build.internal:8443`, `10.0.0.7:443`, `[fd00::7]:443`).
+ *
+ * The port must be written: an exception admits one service, not a machine. Such a host is exempt from
+ * the rules for names and addresses, and from nothing else.
+ */
+export function parseInternalHost(text: string): Result<InternalHost> {
+  const parts = /^(?:\[([0-9a-fA-F:.]{2,45})\]|([0-9a-zA-Z.-]{1,253})):([1-9][0-9]{0,4})$/.exec(
+    text,
+  );
+  const port = Number(parts?.[3]);
+  const host = (parts?.[1] ?? parts?.[2])?.toLowerCase();
+  const named =
+    host !== undefined && (parts?.[1] !== undefined || host.split(".").every((l) => LABEL.test(l)));
+  if (!named || port > 65_535) {
+    return invalid(
+      `${quote(text)} is not an internal host: write \`host:port\` or \`[address]:port\``,
+    );
+  }
+  return accept({ host, port });
+}
