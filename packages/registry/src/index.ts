@@ -1,5 +1,11 @@
 export { builtinRegistry } from "./builtin-registry.ts";
 export { isRegistryError, RegistryError, type RegistryErrorCode } from "./errors.ts";
+export {
+  expandHost,
+  hostVariableFromSecret,
+  hostVariableNames,
+  isHostTemplate,
+} from "./host-template.ts";
 export { parseProvider } from "./parse-provider.ts";
 export type * from "./provider.ts";
 export {

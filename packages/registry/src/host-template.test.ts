@@ -1,0 +1,54 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { sample } from "../test/sample.ts";
+import { isRegistryError } from "./errors.ts";
+import { expandHost, hostMatchesTemplate, hostVariableFromSecret } from "./host-template.ts";
+import { parseProvider } from "./parse-provider.ts";
+
+const acme = parseProvider(sample());
+const TENANT = "{tenant}.acme.example";
+
+describe("expandHost", () => {
+  it("puts values and defaults into a template", () => {
+    expect(expandHost(acme, TENANT, { tenant: "shop-1" })).toBe("shop-1.acme.example");
+    expect(expandHost(acme, "api.{region}.acme.example", {})).toBe("api.eu.acme.example");
+    expect(expandHost(acme, "api.{region}.acme.example", { region: "us.gov" })).toBe(
+      "api.us.gov.acme.example",
+    );
+  });
+
+  it("refuses a variable without a value", () => {
+    expect(() => expandHost(acme, TENANT, {})).toThrow(expect.toSatisfy(isRegistryError));
+  });
+
+  it.each(["a.b", "a/b", "a@b", "a:1", "A", "-a", "", "é", "a%2eb", "__proto__"])(
+    "G4: refuses %j as a tenant",
+    (tenant) => {
+      expect(() => expandHost(acme, TENANT, { tenant })).toThrow(expect.toSatisfy(isRegistryError));
+    },
+  );
+
+  it("G4: expands to nothing but one label before the fixed name, whatever the value", () => {
+    fc.assert(
+      fc.property(fc.string({ unit: "binary", maxLength: 12 }), (tenant) => {
+        let host: string;
+        try {
+          host = expandHost(acme, TENANT, { tenant });
+        } catch (error) {
+          return isRegistryError(error);
+        }
+        return /^[a-z0-9-]+\.acme\.example$/.test(host) && hostMatchesTemplate(acme, TENANT, host);
+      }),
+    );
+  });
+});
+
+describe("hostVariableFromSecret", () => {
+  const { tenant = { description: "" } } = acme.hostVariables ?? {};
+
+  it("reads the variable off the secret that tells it", () => {
+    expect(hostVariableFromSecret(tenant, "key", "acme_0000-north")).toBe("north");
+    expect(hostVariableFromSecret(tenant, "account", "acme_0000-north")).toBeNull();
+    expect(hostVariableFromSecret(tenant, "key", "acme_0000")).toBeNull();
+  });
+});

@@ -1,0 +1,97 @@
+import { RegistryError } from "./errors.ts";
+import type { HostVariable, Provider } from "./provider.ts";
+
+const LABEL = "[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?";
+const SINGLE_LABEL = new RegExp(`^${LABEL}$`);
+
+const literally = (text: string): string => text.replaceAll(/[.*+?^${}()|[\]\\]/g, "\\$&");
+
+/** Tells whether a host entry has variables and so is not a host name yet. */
+export const isHostTemplate = (host: string): boolean => host.includes("{");
+
+/** The names of the variables in a host entry or URL, in order. */
+export const hostVariableNames = (text: string): string[] =>
+  [...text.matchAll(/\{([a-z]+)\}/g)].map((match) => match[1] ?? "");
+
+function accepts(variable: HostVariable, value: string): boolean {
+  if (variable.values !== undefined) return variable.values.includes(value);
+  // Whatever the pattern says, a value stays one label: a dot would let `{shop}.example` name another
+  // registrable domain's subdomain tree, and an `@` or `/` another authority (G4).
+  return SINGLE_LABEL.test(value) && new RegExp(variable.pattern ?? "^$", "u").test(value);
+}
+
+/**
+ * Puts values into a host template, or into a token URL of the provider.
+ *
+ * @param values - By variable name; a variable that is absent takes its default.
+ * @returns A host name in lower case, or the URL.
+ * @throws {RegistryError} `REGISTRY_INVALID`: a variable has no value, or one it does not accept.
+ */
+export function expandHost(
+  provider: Provider,
+  template: string,
+  values: Readonly<Record<string, string>>,
+): string {
+  return template.replaceAll(/\{([a-z]+)\}/g, (_match, name: string) => {
+    const variable = provider.hostVariables?.[name];
+    const value = Object.hasOwn(values, name) ? values[name] : variable?.default;
+    if (variable === undefined || value === undefined) {
+      throw new RegistryError(
+        "REGISTRY_INVALID",
+        `host \`${template}\` of ${provider.id} needs a value for \`${name}\``,
+      );
+    }
+    if (!accepts(variable, value)) {
+      throw new RegistryError(
+        "REGISTRY_INVALID",
+        `\`${name}\` of ${provider.id} does not accept the value given: ${variable.description}`,
+      );
+    }
+    return value;
+  });
+}
+
+/**
+ * Reads a host variable off a secret, where the provider says how.
+ *
+ * @param secretText - The secret's value. It is a string and cannot be wiped: keep it short-lived.
+ * @returns The value, or null when nothing in the secret tells it.
+ */
+export function hostVariableFromSecret(
+  variable: HostVariable,
+  placeholder: string,
+  secretText: string,
+): string | null {
+  for (const source of variable.fromSecret ?? []) {
+    if (source.placeholder !== placeholder) continue;
+    const match = new RegExp(source.pattern, "u").exec(secretText);
+    const value = match === null ? undefined : (source.value ?? match[1]);
+    if (value !== undefined && accepts(variable, value)) return value;
+  }
+  return null;
+}
+
+/** The fixed text after the last variable of a template, from its first dot: what to index it by. */
+export const fixedSuffix = (template: string): string => {
+  const rest = template.slice(template.lastIndexOf("}") + 1);
+  return rest.slice(rest.indexOf(".") + 1);
+};
+
+/** Tells whether a host name is an expansion of a provider's template. */
+export function hostMatchesTemplate(provider: Provider, template: string, host: string): boolean {
+  const names = hostVariableNames(template);
+  const parts = template.split(/\{[a-z]+\}/).map(literally);
+  // Only listed values may span labels, so anything else is matched within one.
+  const gaps = names.map((name) =>
+    provider.hostVariables?.[name]?.values === undefined ? "([a-z0-9-]+)" : "([a-z0-9.-]+)",
+  );
+  const source = parts.map((part, i) => part + (gaps[i] ?? "")).join("");
+  const match = new RegExp(`^${source}$`).exec(host);
+  return (
+    match !== null &&
+    names.every((name, i) => {
+      const variable = provider.hostVariables?.[name];
+      return variable !== undefined && accepts(variable, match[i + 1] ?? "");
+    })
+  );
+}

@@ -1,0 +1,106 @@
+import { execFileSync } from "node:child_process";
+import { readdirSync, readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { describe, expect, it } from "vitest";
+import { builtinDefinitions } from "../src/builtin.ts";
+import { builtinRegistry, parseProvider, type SecretDefinition } from "../src/index.ts";
+import { createRegistry } from "../src/registry.ts";
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+const files = readdirSync(`${root}/providers`).sort();
+const registry = builtinRegistry();
+
+const secretsOf = (id: string): readonly SecretDefinition[] => {
+  const provider = registry.provider(id);
+  return [
+    ...(provider?.secrets ?? []),
+    ...(provider?.alternatives ?? []).flatMap((alternative) => alternative.secrets),
+  ];
+};
+const everySecret = registry.providers.flatMap((provider) =>
+  secretsOf(provider.id).map((secret) => ({ id: provider.id, secret })),
+);
+
+describe("the built-in registry", () => {
+  it("is generated from the definition files as they are now", () => {
+    execFileSync(process.execPath, [`${root}/scripts/generate.mjs`, "--check"], { stdio: "pipe" });
+  });
+
+  it("holds every definition file, and each passes the strict parser", () => {
+    expect(registry.providers.map((provider) => `${provider.id}.json`)).toEqual(files);
+    for (const file of files) {
+      const json: unknown = JSON.parse(readFileSync(`${root}/providers/${file}`, "utf8"));
+      expect(registry.provider(file.slice(0, -5))).toEqual(parseProvider(json));
+    }
+  });
+
+  it("is the same object each time, frozen, with a digest", () => {
+    expect(builtinRegistry()).toBe(registry);
+    expect(registry.digest).toMatch(/^[0-9a-f]{64}$/);
+    expect(Object.isFrozen(registry.providers[0]?.capabilities[0]?.rules[0]?.methods)).toBe(true);
+  });
+
+  it("finds each capability, secret name, alias and host it holds", () => {
+    for (const provider of registry.providers) {
+      for (const capability of provider.capabilities) {
+        expect(registry.capability(capability.id)?.capability).toBe(capability);
+      }
+      for (const host of provider.hosts.filter((name) => !name.includes("{"))) {
+        expect(registry.providersOfHost(host)).toContain(provider);
+      }
+      for (const secret of secretsOf(provider.id)) {
+        for (const name of [secret.name, ...(secret.aliases ?? [])]) {
+          expect(registry.claimOf(name)?.provider).toBe(provider);
+        }
+      }
+    }
+  });
+
+  it("has the capability ids that grants may refer to", async () => {
+    const lines = registry.providers.flatMap((provider) =>
+      provider.capabilities.map(({ id, risk }) => `${id} ${risk}`),
+    );
+    await expect(`${lines.join("\n")}\n`).toMatchFileSnapshot("golden/capabilities.txt");
+  });
+
+  it("recognises each secret by its pattern and takes no other's example for it", () => {
+    for (const { secret } of everySecret) {
+      const pattern = new RegExp(secret.pattern, "u");
+      expect(pattern.test(secret.example), secret.name).toBe(true);
+      for (const other of everySecret) {
+        if (other.secret.name === secret.name) continue;
+        // Two shapes nobody can tell apart are both marked opaque, and neither is used to find leaks.
+        if (secret.opaque === true && other.secret.opaque === true) continue;
+        expect(
+          pattern.test(other.secret.example),
+          `${secret.name} takes ${other.secret.name}`,
+        ).toBe(false);
+      }
+    }
+  });
+
+  it("describes a secret that several alternatives share in one way", () => {
+    for (const provider of registry.providers) {
+      const shapes = new Map<string, string>();
+      for (const { name, pattern } of secretsOf(provider.id)) {
+        expect(shapes.get(name) ?? pattern, name).toBe(pattern);
+        shapes.set(name, pattern);
+      }
+    }
+  });
+
+  it("verifies credentials with a request inside one of the provider's own capabilities", () => {
+    for (const { id, verify } of registry.providers) {
+      expect(["GET", "HEAD", "POST"], id).toContain(verify.method);
+      expect(registry.capability(verify.capability)?.provider.id).toBe(id);
+    }
+  });
+
+  it("loads and indexes quickly (printed, not asserted)", () => {
+    const started = performance.now();
+    createRegistry(builtinDefinitions.map((text) => JSON.parse(text)));
+    const tookMs = performance.now() - started;
+    const { length } = registry.providers;
+    console.log(`registry: ${length} providers loaded and indexed in ${tookMs.toFixed(2)} ms`);
+  });
+});

@@ -1,0 +1,16 @@
+import { expect, it } from "vitest";
+import * as api from "../src/index.ts";
+
+it("exports exactly these values", () => {
+  expect(Object.keys(api).sort()).toEqual([
+    "RegistryError",
+    "builtinRegistry",
+    "createRegistry",
+    "expandHost",
+    "hostVariableFromSecret",
+    "hostVariableNames",
+    "isHostTemplate",
+    "isRegistryError",
+    "parseProvider",
+  ]);
+});

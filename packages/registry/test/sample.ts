@@ -1,0 +1,207 @@
+/** A definition that uses every part of the format; tests spoil copies of it. */
+export function sample(): Record<string, unknown> {
+  return {
+    id: "acme",
+    name: "Acme",
+    category: "developer",
+    docsUrl: "https://docs.acme.example/api",
+    checked: "2026-11-23",
+    secrets: [
+      {
+        name: "ACME_API_KEY",
+        placeholder: "key",
+        description: "API key.",
+        pattern: "^acme_[a-z0-9]{8,40}$",
+        example: "acme_example0",
+        aliases: ["ACME_KEY"],
+      },
+      {
+        name: "ACME_ACCOUNT",
+        placeholder: "account",
+        description: "Account number.",
+        pattern: "^[0-9]{4,8}$",
+        example: "12345",
+        opaque: true,
+        optional: true,
+      },
+    ],
+    auth: {
+      strategy: "multi-header",
+      headers: [
+        {
+          name: "Authorization",
+          template: "Bearer {{key}}",
+          byShape: [
+            { pattern: "^acme_x", template: "{{key}}" },
+            { pattern: "^acme_y", template: null },
+          ],
+        },
+        { name: "X-Account", template: "{{account}}" },
+      ],
+    },
+    authCapabilities: ["acme/things", "acme/things-delete", "acme/graphql"],
+    alternatives: [
+      {
+        id: "oauth",
+        description: "OAuth app.",
+        priority: 10,
+        secrets: [
+          {
+            name: "ACME_OAUTH",
+            placeholder: "document",
+            description: "OAuth client and refresh token.",
+            pattern: "^\\{.*\\}$",
+            example: '{"clientId":"x"}',
+          },
+        ],
+        auth: {
+          strategy: "oauth2",
+          grants: ["refresh_token", "client_credentials"],
+          tokenUrl: "https://login.acme.example/oauth/token",
+          authorizationUrl: "https://login.acme.example/oauth/authorize",
+          scopes: { "things:read": "Read things." },
+          scopeSeparator: " ",
+          clientAuth: "client_secret_post",
+          pkce: true,
+          rotatesRefreshToken: true,
+          tokenParams: { audience: "acme" },
+          document: "document",
+          headers: [{ name: "Authorization", template: "Bearer {{access_token}}" }],
+        },
+        capabilities: ["acme/things"],
+      },
+      {
+        id: "signed",
+        description: "Signed requests.",
+        priority: -1,
+        secrets: [
+          {
+            name: "ACME_SIGNING_KEY",
+            placeholder: "signing_key",
+            description: "Signing key.",
+            pattern: "^sgn_[a-z0-9]{8}$",
+            example: "sgn_example0",
+          },
+        ],
+        auth: {
+          strategy: "hmac",
+          algorithm: "sha256",
+          key: "signing_key",
+          keyEncoding: "utf8",
+          message: "{{timestamp}}{{method}}{{path_and_query}}{{body}}",
+          timestamp: "unix-ms",
+          signatureEncoding: "hex",
+          headers: [{ name: "X-Signature", template: "{{signature}}" }],
+          params: [{ name: "timestamp", template: "{{timestamp}}" }],
+        },
+      },
+      {
+        id: "aws",
+        description: "AWS credentials.",
+        priority: 0,
+        secrets: [
+          {
+            name: "ACME_AKID",
+            placeholder: "akid",
+            description: "Access key id.",
+            pattern: "^AKIA[A-Z0-9]{16}$",
+            example: "AKIAEXAMPLEEXAMPLE00",
+          },
+          {
+            name: "ACME_SAK",
+            placeholder: "sak",
+            description: "Secret access key.",
+            pattern: "^[A-Za-z0-9/+]{40}$",
+            example: "exampleexampleexampleexampleexampleexamp",
+          },
+        ],
+        auth: {
+          strategy: "aws-sigv4",
+          accessKeyId: "akid",
+          secretAccessKey: "sak",
+          services: { "{tenant}.acme.example": "execute-api", "api.{region}.acme.example": "acme" },
+          regionVariable: "region",
+          defaultRegion: "us-east-1",
+        },
+      },
+      {
+        id: "certificate",
+        description: "Client certificate.",
+        priority: 0,
+        secrets: [
+          {
+            name: "ACME_CERT",
+            placeholder: "cert",
+            description: "PEM certificate.",
+            pattern: "^-----BEGIN CERTIFICATE-----.*$",
+            example: "-----BEGIN CERTIFICATE-----",
+          },
+          {
+            name: "ACME_CERT_KEY",
+            placeholder: "cert_key",
+            description: "PEM private key.",
+            pattern: "^-----BEGIN PRIVATE KEY-----.*$",
+            example: "-----BEGIN PRIVATE KEY-----",
+          },
+        ],
+        auth: { strategy: "mtls", certificate: "cert", privateKey: "cert_key" },
+      },
+    ],
+    hosts: ["{tenant}.acme.example", "api.{region}.acme.example"],
+    hostVariables: {
+      tenant: {
+        description: "The tenant.",
+        pattern: "^[a-z0-9-]{2,40}$",
+        env: ["ACME_TENANT"],
+        fromSecret: [{ placeholder: "key", pattern: "-([a-z]+)$" }],
+      },
+      region: { description: "The region.", values: ["eu", "us.gov"], default: "eu" },
+    },
+    ports: { "api.{region}.acme.example": 8443 },
+    staticHeaders: { "Acme-Version": "2026-01-01" },
+    capabilities: [
+      {
+        id: "acme/things",
+        description: "Read and write things.",
+        host: "{tenant}.acme.example",
+        risk: "write",
+        rules: [
+          { methods: ["GET", "HEAD"], match: "prefix", path: "/v1/things", risk: "read" },
+          {
+            methods: ["POST"],
+            match: "pattern",
+            path: "/v1/things/{id}:rename",
+            query: { required: { mode: "safe" }, forbidden: ["force"], allowed: ["dry"] },
+          },
+        ],
+        notes: "Things are small.",
+      },
+      {
+        id: "acme/things-delete",
+        description: "Delete things.",
+        host: "{tenant}.acme.example",
+        risk: "destructive",
+        rules: [{ methods: ["DELETE"], match: "pattern", path: "/v1/things/{path+}" }],
+      },
+      {
+        id: "acme/graphql",
+        description: "Query.",
+        host: "api.{region}.acme.example",
+        risk: "write",
+        rules: [
+          { methods: ["POST"], match: "exact", path: "/graphql" },
+          { methods: ["GET"], match: "prefix", path: "/", risk: "read" },
+        ],
+        wholeHost: "The host serves nothing else.",
+      },
+    ],
+    verify: {
+      capability: "acme/things",
+      method: "GET",
+      path: "/v1/things?limit=1",
+      body: "{}",
+    },
+    sdk: { baseUrlEnv: ["ACME_BASE_URL"], baseUrlPath: "/v1", tokenEnv: ["ACME_API_KEY"] },
+    notes: ["An example."],
+  };
+}
