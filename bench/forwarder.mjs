@@ -1,0 +1,56 @@
+// The floor: node:http and undici `dispatch`, one header added, nothing checked. Started as a process:
+// stdin carries {"socket","port","caPath","authorization"} so that no key is in an argument list.
+import { readFileSync } from "node:fs";
+import http from "node:http";
+import { text } from "node:stream/consumers";
+import { Pool } from "undici";
+
+const { socket, port, caPath, authorization } = JSON.parse(await text(process.stdin));
+const pool = new Pool(`https://127.0.0.1:${port}`, {
+  connections: 128,
+  pipelining: 1,
+  connect: { ca: readFileSync(caPath), servername: "api.openai.com" },
+});
+const dropped = new Set(["host", "connection", "keep-alive", "transfer-encoding", "authorization"]);
+
+function requestHeaders(raw) {
+  const headers = ["host", "api.openai.com", "authorization", authorization];
+  for (let i = 0; i < raw.length; i += 2) {
+    if (!dropped.has(raw[i].toLowerCase())) headers.push(raw[i], raw[i + 1]);
+  }
+  return headers;
+}
+
+http
+  .createServer((request, response) => {
+    let control;
+    pool.dispatch(
+      {
+        method: request.method,
+        path: request.url,
+        headers: requestHeaders(request.rawHeaders),
+        body: request.method === "GET" ? null : request,
+      },
+      {
+        onRequestStart(started) {
+          control = started;
+        },
+        onResponseStart(_, status, headers) {
+          for (const name of dropped) delete headers[name];
+          response.writeHead(status, headers);
+        },
+        onResponseData(_, chunk) {
+          if (response.write(chunk)) return;
+          control.pause();
+          response.once("drain", () => control.resume());
+        },
+        onResponseEnd() {
+          response.end();
+        },
+        onResponseError() {
+          response.destroy();
+        },
+      },
+    );
+  })
+  .listen(socket, () => process.send?.("ready") ?? console.log("ready"));
