@@ -79,6 +79,22 @@ export function parseEnvelopeText(
   return json.ok ? parseEnvelope(json.value, options) : json;
 }
 
+// One optional parameter, in the two spellings clients send. RFC 8259 §8.1: JSON is UTF-8.
+const JSON_CONTENT_TYPE = /^application\/json(?:[ \t]*;[ \t]*charset=(?:utf-8|"utf-8"))?$/i;
+
+/**
+ * Check the content type of an envelope that came without uploads.
+ *
+ * Nothing else is accepted, in particular none of the types an HTML form of another origin can send.
+ *
+ * @param contentType - The header's value, or null when there is none.
+ * @returns null, or why it is refused.
+ */
+export function checkJsonContentType(contentType: string | null): Denial | null {
+  if (contentType !== null && JSON_CONTENT_TYPE.test(contentType)) return null;
+  return invalid("the content type must be application/json, in UTF-8");
+}
+
 /**
  * Read an envelope.
  *

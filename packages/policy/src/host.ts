@@ -84,10 +84,12 @@ function isALabel(label: string): boolean {
   if (`xn--${encodePunycode(points)}` !== label) return false;
   const text = String.fromCodePoint(...points);
   if (text.normalize("NFKC") !== text || text.toLowerCase() !== text) return false;
-  return !DISALLOWED.test(text) && !/^\p{M}/u.test(text);
+  return ALLOWED.test(text) && !/^\p{M}|\p{Default_Ignorable_Code_Point}/u.test(text);
 }
 
-const DISALLOWED = /[\p{C}\p{Z}\p{Default_Ignorable_Code_Point}\u3002]/u;
+// In substance the PVALID of RFC 5892: letters, marks and digits. Symbols, emoji included, are no
+// part of IDNA 2008.
+const ALLOWED = /^[\p{Ll}\p{Lo}\p{Lm}\p{M}\p{Nd}\u00b7\u0375\u05f3\u05f4\u30fb-]+$/u;
 
 /** A host, or every name below one. */
 export interface HostPattern {

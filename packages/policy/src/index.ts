@@ -5,6 +5,7 @@ export {
 } from "./address.ts";
 export { type EndpointUrl, parseEndpointUrl } from "./endpoint-url.ts";
 export {
+  checkJsonContentType,
   ENVELOPE_BYTES_MAX,
   type Envelope,
   type EnvelopeBody,

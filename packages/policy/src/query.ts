@@ -50,6 +50,9 @@ export const AUTH_QUERY_NAMES: readonly string[] = [
   "x-goog-signature",
 ];
 
+const PLAIN_NAME = /^[a-z0-9_-]*$/;
+const INVISIBLE = /[\p{Cc}\p{Default_Ignorable_Code_Point}]+/gu;
+
 const AUTH_QUERY_KEYS: ReadonlySet<string> = new Set(AUTH_QUERY_NAMES.map(nameKey));
 
 /**
@@ -81,7 +84,6 @@ export function managedQueryConflict(query: string, managed: readonly string[]):
 }
 
 const NO_KEYS: ReadonlySet<string> = new Set();
-const PLAIN_NAME = /^[a-z0-9_-]*$/;
 const DECODES_MAX = 3;
 
 /** Every name a server could make of a parameter name, in comparable form. */
@@ -99,8 +101,6 @@ function nameKeys(raw: string): readonly string[] {
   }
   return keys;
 }
-
-const INVISIBLE = /[\p{Cc}\p{Default_Ignorable_Code_Point}]+/gu;
 
 function nameKey(name: string): string {
   if (PLAIN_NAME.test(name)) return name;
