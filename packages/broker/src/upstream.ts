@@ -16,8 +16,9 @@ export interface UpstreamLimits {
 export interface ClientCertificate {
   /** Identifies the pair for the cache of TLS contexts: changes whenever either changes. */
   readonly id: string;
-  /** PEM chain, and PEM key; borrowed, read before `send` returns. */
+  /** PEM chain; borrowed, read before `send` returns. */
   readonly certificate: Uint8Array;
+  /** PEM key; borrowed, read before `send` returns. */
   readonly privateKey: Uint8Array;
 }
 
@@ -28,6 +29,8 @@ export interface UpstreamRequest {
     readonly scheme: "https" | "http";
     readonly host: string;
     readonly port: number;
+    /** The registry names this port; without it only 443 and what the upstream was told to allow pass. */
+    readonly portDeclared?: boolean;
   };
   /** With query, byte for byte. */
   readonly path: string;

@@ -1,0 +1,225 @@
+import { lookup } from "node:dns";
+import {
+  BlockList,
+  connect as connectTcp,
+  isIP,
+  type Socket,
+  type TcpNetConnectOpts,
+} from "node:net";
+import {
+  checkServerIdentity,
+  connect as connectTls,
+  createSecureContext,
+  rootCertificates,
+  type SecureContext,
+} from "node:tls";
+import { checkAddresses } from "@aivault/policy";
+import { BrokerError } from "./errors.ts";
+import type { ClientCertificate } from "./upstream.ts";
+
+/** How connections to providers are made. */
+export interface ConnectOptions {
+  /** Further PEM certificates to trust besides the built-in roots. */
+  readonly ca?: readonly string[];
+  /**
+   * Development: connect to this address and port instead, keyed by `host` or `host:port`. The name is
+   * still what the certificate is checked for; the address is not checked at all.
+   */
+  readonly resolve?: ReadonlyMap<string, { readonly address: string; readonly port: number }>;
+  /** Development: accept any port. Otherwise 443, what the registry names, and allowed internal hosts. */
+  readonly allowNonDefaultPorts?: boolean;
+  /** Development: speak plain HTTP to addresses of this machine. */
+  readonly allowHttpLocal?: boolean;
+  /** Exact hosts and ports whose addresses the operator vouches for. */
+  readonly allowedInternal?: readonly { readonly host: string; readonly port: number }[];
+}
+
+/** Where a connection goes. */
+export interface Endpoint {
+  readonly scheme: "https" | "http";
+  /** Without brackets. */
+  readonly host: string;
+  readonly port: number;
+}
+
+/** Handed over once; the error is the one to report. */
+export type Connected = (error: BrokerError | null, socket: Socket | null) => void;
+
+/** A connection attempt ends after this even when no request waits for it any more. */
+const CONNECT_MS_MAX = 60_000;
+
+const loopback = new BlockList();
+loopback.addSubnet("127.0.0.0", 8, "ipv4");
+loopback.addAddress("::1", "ipv6");
+
+/**
+ * A function that connects to providers, and to nothing else.
+ *
+ * G5: every name is resolved here, every address of the answer is checked, and the socket goes to one of
+ * the checked addresses without a second look-up, so an answer that changes does not help. Literal
+ * addresses take the same way. The host stays what SNI and the certificate check see.
+ *
+ * G24: trust comes from Node's compiled-in roots and `options.ca`. `NODE_EXTRA_CA_CERTS` adds only to
+ * Node's default store, which is not used, and `NODE_TLS_REJECT_UNAUTHORIZED` only changes a default
+ * that is set here. No proxy is honoured.
+ */
+export function createConnect(
+  options: ConnectOptions,
+  certificate?: ClientCertificate,
+): (endpoint: Endpoint, done: Connected) => void {
+  let context: SecureContext | null = null;
+  const secureContext = () => {
+    // Parsing the roots takes about 10 ms, once.
+    context ??= createSecureContext({
+      ca: [...rootCertificates, ...(options.ca ?? [])],
+      minVersion: "TLSv1.2",
+      ...(certificate === undefined
+        ? {}
+        : {
+            cert: Buffer.from(certificate.certificate),
+            key: Buffer.from(certificate.privateKey),
+          }),
+    });
+    return context;
+  };
+  // Here and not in the first connection: the certificate's buffers are wiped after `send` returns.
+  if (certificate !== undefined) secureContext();
+  return (endpoint, done) => {
+    findAddresses(endpoint, options, (error, found) => {
+      if (found === null) done(error, null);
+      else open(endpoint, found, options, secureContext, done);
+    });
+  };
+}
+
+interface Addresses {
+  readonly addresses: readonly string[];
+  readonly port: number;
+}
+
+function findAddresses(
+  { host, port }: Endpoint,
+  options: ConnectOptions,
+  done: (error: BrokerError | null, found: Addresses | null) => void,
+): void {
+  const override = options.resolve?.get(`${host}:${port}`) ?? options.resolve?.get(host);
+  if (override !== undefined) {
+    done(null, { addresses: [override.address], port: override.port });
+    return;
+  }
+  const vouched = isVouchedFor(host, port, options);
+  const check = (addresses: readonly string[]) => {
+    const checked = vouched ? { ok: true as const } : checkAddresses(addresses, []);
+    if (checked.ok) {
+      done(null, { addresses, port });
+      return;
+    }
+    const { code, message, reason } = checked;
+    done(new BrokerError(code, message, { reason }), null);
+  };
+  if (isIP(host) !== 0) {
+    check([host]);
+    return;
+  }
+  lookup(host, { all: true }, (error, answers) => {
+    if (error !== null || answers.length === 0) {
+      done(
+        new BrokerError("upstream_unreachable", `the name \`${host}\` cannot be resolved`, {
+          cause: error,
+        }),
+        null,
+      );
+      return;
+    }
+    check(answers.map(({ address }) => address));
+  });
+}
+
+/** Tells whether the operator allowed exactly this host and port, whatever its addresses are. */
+export function isVouchedFor(
+  host: string,
+  port: number,
+  { allowedInternal = [] }: ConnectOptions,
+): boolean {
+  return allowedInternal.some((internal) => internal.host === host && internal.port === port);
+}
+
+function open(
+  { scheme, host }: Endpoint,
+  { addresses, port }: Addresses,
+  options: ConnectOptions,
+  secureContext: () => SecureContext,
+  done: Connected,
+): void {
+  if (scheme === "http") {
+    const local = addresses.every((address) =>
+      loopback.check(address, isIP(address) === 6 ? "ipv6" : "ipv4"),
+    );
+    if (options.allowHttpLocal !== true || !local) {
+      const message = `\`${host}\` would be called without TLS; only https is allowed`;
+      done(new BrokerError("policy_violation", message, { reason: "host_not_allowed" }), null);
+      return;
+    }
+  }
+  const [only] = addresses;
+  const target = {
+    // A single address is given as it is; of several, happy eyeballs (RFC 8305) picks one. The look-up
+    // resolves nothing: it repeats the addresses that were checked.
+    host: addresses.length === 1 && only !== undefined ? only : host,
+    port,
+    autoSelectFamily: true,
+    noDelay: true,
+    keepAlive: true,
+    keepAliveInitialDelay: 60_000,
+    lookup: (_name, _options, callback) => {
+      callback(
+        null,
+        addresses.map((address) => ({ address, family: isIP(address) })),
+      );
+    },
+  } satisfies TcpNetConnectOpts;
+  const socket =
+    scheme === "http"
+      ? connectTcp(target)
+      : connectTls({
+          ...target,
+          // RFC 6066 section 3: a literal address is not sent as a server name.
+          servername: isIP(host) === 0 ? host : "",
+          checkServerIdentity: (_name, peer) => checkServerIdentity(host, peer),
+          secureContext: secureContext(),
+          rejectUnauthorized: true,
+          ALPNProtocols: ["http/1.1"],
+        });
+  const fail = (error: Error) => {
+    socket.off(ready, succeed);
+    // A socket may fail twice, and an error nobody listens to would end the process.
+    socket.on("error", () => {});
+    socket.destroy();
+    done(unreachable(host, error), null);
+  };
+  const succeed = () => {
+    clearTimeout(timer);
+    socket.off("error", fail);
+    done(null, socket);
+  };
+  const ready = scheme === "http" ? "connect" : "secureConnect";
+  const timer = setTimeout(() => {
+    socket.destroy(Object.assign(new Error("timed out"), { code: "ETIMEDOUT" }));
+  }, CONNECT_MS_MAX);
+  timer.unref();
+  socket.once("error", fail);
+  socket.once(ready, succeed);
+}
+
+/** The failure without addresses or certificate texts, which are the cause's business. */
+function unreachable(host: string, error: NodeJS.ErrnoException): BrokerError {
+  const code = error.code ?? "no code";
+  const isTls = /^(CERT_|DEPTH_|ERR_TLS|ERR_SSL|SELF_SIGNED|UNABLE_TO)/.test(code);
+  return new BrokerError(
+    "upstream_unreachable",
+    isTls
+      ? `the TLS handshake with \`${host}\` failed (${code})`
+      : `no connection to \`${host}\` (${code})`,
+    { cause: error },
+  );
+}

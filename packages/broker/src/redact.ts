@@ -1,0 +1,401 @@
+import {
+  beginsUnit,
+  readUnit,
+  referenceNames,
+  UNIT_BYTES_MAX,
+  UNIT_INCOMPLETE,
+  unit,
+} from "./escape-unit.ts";
+import { hexDigit, type SecretPattern, secretPatterns } from "./secret-pattern.ts";
+
+/** What stands in a response where a credential stood. */
+export const REDACTION_MARKER = "[REDACTED]";
+
+const MARKER = new TextEncoder().encode(REDACTION_MARKER);
+const PLUS = 0x2b;
+const SPACE = 0x20;
+
+/** Not here; or not decidable before more bytes come. Anything else is where the match ends. */
+const NO_MATCH = -1;
+const UNDECIDED = -2;
+
+/** Readings of one place in which both an escape and the plain byte fit, before we redact outright. */
+const BRANCHES_MAX = 64;
+
+/** Bytes searched plainly before tables for skipping are worth making: 4 KiB take about 10 µs. */
+const SKIP_AFTER_BYTES = 4096;
+
+/**
+ * Finds the credentials of one exchange in text and streams (G9).
+ *
+ * It holds copies of what it searches for; {@link Redactor.wipe} overwrites them, as far as JavaScript
+ * lets anyone promise that no other copy exists.
+ */
+export class Redactor {
+  readonly #patterns: readonly SecretPattern[];
+  /** 1 for each byte a match can begin with. */
+  readonly #first = new Uint8Array(256);
+  readonly #bytesMin: number;
+  #pairs: Uint32Array | null = null;
+  #searched = 0;
+  #found = 0;
+  #branches = 0;
+
+  /** @param values - Every secret value in the request, parts and wholes. Borrowed, copied. */
+  constructor(values: readonly Uint8Array[]) {
+    this.#patterns = secretPatterns(values);
+    let bytesMin = Number.POSITIVE_INFINITY;
+    for (const { bytes, fold } of this.#patterns) {
+      bytesMin = Math.min(bytesMin, bytes.length);
+      for (let byte = 0; byte < 256; byte++) {
+        if (fold[byte] === bytes[0] || beginsUnit(byte)) this.#first[byte] = 1;
+      }
+      if (bytes[0] === SPACE) this.#first[PLUS] = 1;
+    }
+    this.#bytesMin = bytesMin;
+  }
+
+  /** How often something was redacted so far. */
+  get found(): number {
+    return this.#found;
+  }
+
+  /** A header value or other short text of Latin-1 characters, redacted. */
+  text(text: string): string {
+    if (this.#patterns.length === 0 || text === "") return text;
+    const pieces = this.#pieces(Buffer.from(text, "latin1"), true).released;
+    return pieces.length === 1 && pieces[0]?.length === text.length
+      ? text
+      : Buffer.concat(pieces).toString("latin1");
+  }
+
+  /** A new stream to redact; there may be several. */
+  stream(): RedactorStream {
+    let held: Uint8Array = EMPTY;
+    return {
+      push: (chunk) => {
+        if (this.#patterns.length === 0) return chunk.length === 0 ? [] : [chunk];
+        const data = held.length === 0 ? chunk : concat(held, chunk);
+        const { released, rest } = this.#pieces(data, false);
+        held.fill(0);
+        held = rest === data.length ? EMPTY : data.slice(rest);
+        return released;
+      },
+      end: () => {
+        const { released } = this.#pieces(held, true);
+        held = EMPTY;
+        return released;
+      },
+    };
+  }
+
+  /** Overwrites what is searched for; nothing is found afterwards. */
+  wipe(): void {
+    for (const { bytes } of this.#patterns) bytes.fill(0);
+    this.#first.fill(0);
+    this.#pairs?.fill(0);
+  }
+
+  /**
+   * Cuts the credentials out of `data`.
+   *
+   * @returns What may be released; `rest` is where undecided bytes begin, or `data.length`.
+   */
+  #pieces(data: Uint8Array, final: boolean): { released: Uint8Array[]; rest: number } {
+    const released: Uint8Array[] = [];
+    let from = 0;
+    let at = 0;
+    for (;;) {
+      at = this.#candidate(data, at);
+      if (at === data.length) break;
+      const end = this.#matchAny(data, at, final);
+      if (end === UNDECIDED) {
+        if (at > from) released.push(data.subarray(from, at));
+        return { released, rest: at };
+      }
+      if (end === NO_MATCH) {
+        at++;
+        continue;
+      }
+      if (at > from) released.push(data.subarray(from, at));
+      released.push(MARKER.slice());
+      this.#found++;
+      at = end;
+      from = end;
+    }
+    if (from < data.length) released.push(data.subarray(from));
+    return { released, rest: data.length };
+  }
+
+  /** The end of the longest match at `at`. While a longer one is possible, nothing is decided. */
+  #matchAny(data: Uint8Array, at: number, final: boolean): number {
+    let longest = NO_MATCH;
+    this.#branches = 0;
+    for (const pattern of this.#patterns) {
+      const end = this.#match(pattern, 0, data, at);
+      if (end === UNDECIDED) {
+        if (!final) return UNDECIDED;
+      } else if (end > longest) {
+        longest = end;
+      }
+    }
+    return longest;
+  }
+
+  #match(pattern: SecretPattern, from: number, data: Uint8Array, at: number): number {
+    const { bytes, fold } = pattern;
+    let j = from;
+    let k = at;
+    while (j < bytes.length) {
+      if (k >= data.length) return UNDECIDED;
+      const byte = data[k] as number;
+      const plain = fold[byte] === bytes[j];
+      if (beginsUnit(byte)) {
+        const length = readUnit(data, k, data.length);
+        if (length === UNIT_INCOMPLETE) {
+          // A plain `%` at the very end may still be the secret's own.
+          if (!plain || k + 1 >= data.length) return UNDECIDED;
+          const rest = this.#match(pattern, j + 1, data, k + 1);
+          return rest === NO_MATCH ? UNDECIDED : rest;
+        }
+        const consumed = length > 0 ? this.#fits(pattern, j) : 0;
+        if (consumed > 0 && !plain) {
+          j += consumed;
+          k += length;
+          continue;
+        }
+        if (consumed > 0) {
+          // Both readings fit: the secret has a `%` of its own. Rare, so recursion is fine; and a secret
+          // that is built to explode it is redacted at once.
+          if (++this.#branches > BRANCHES_MAX) return k + length;
+          const end = this.#match(pattern, j + consumed, data, k + length);
+          if (end !== NO_MATCH) return end;
+        }
+      } else if (byte === PLUS && bytes[j] === SPACE) {
+        j++;
+        k++;
+        continue;
+      }
+      if (!plain) return NO_MATCH;
+      j++;
+      k++;
+    }
+    return k;
+  }
+
+  /** How many of the pattern's bytes from `j` the escape in {@link unit} stands for; 0 for a mismatch. */
+  #fits({ bytes, fold, escapesLetters }: SecretPattern, j: number): number {
+    const { value, isByte } = unit;
+    if (isByte || value < 0x80) {
+      if (!escapesLetters && isAlphanumeric(value)) return 0;
+      return value < 0x100 && fold[value] === bytes[j] ? 1 : 0;
+    }
+    if (!escapesLetters) return 0;
+    const consumed = matchUtf8(bytes, j, value);
+    // `\xe9` and, after a wrong charset, `\u00e9` may also stand for a byte of a longer character.
+    return consumed === 0 && value < 0x100 && value === bytes[j] ? 1 : consumed;
+  }
+
+  /** The next place from `at` on where a match can begin, or `data.length`. */
+  #candidate(data: Uint8Array, at: number): number {
+    const first = this.#first;
+    let i = at;
+    if (this.#searched < SKIP_AFTER_BYTES) {
+      const plainEnd = Math.min(data.length, i + SKIP_AFTER_BYTES);
+      while (i < plainEnd && first[data[i] as number] === 0) i++;
+      this.#searched += i - at + 1;
+      if (i < plainEnd || i === data.length) return i;
+    }
+    this.#pairs ??= possiblePairs(this.#patterns);
+    return skip(data, i, this.#pairs, this.#bytesMin, first);
+  }
+}
+
+/** One stream through a {@link Redactor}. */
+export interface RedactorStream {
+  /**
+   * @param chunk - Owned by the stream from here on; what is released may share its memory.
+   * @returns What can be released now. Bytes stay behind only while they may be the beginning of a
+   * credential, at most twelve times its length.
+   */
+  push(chunk: Uint8Array): readonly Uint8Array[];
+  /** @returns What stayed behind. */
+  end(): readonly Uint8Array[];
+}
+
+const EMPTY = new Uint8Array(0);
+
+function concat(a: Uint8Array, b: Uint8Array): Uint8Array {
+  const all = new Uint8Array(a.length + b.length);
+  all.set(a);
+  all.set(b, a.length);
+  return all;
+}
+
+function isAlphanumeric(code: number): boolean {
+  const lower = code | 0x20;
+  return (code >= 0x30 && code <= 0x39) || (lower >= 0x61 && lower <= 0x7a);
+}
+
+function matchUtf8(bytes: Uint8Array, j: number, codePoint: number): number {
+  // RFC 3629 section 3.
+  const length = codePoint < 0x800 ? 2 : codePoint < 0x10000 ? 3 : 4;
+  if (j + length > bytes.length) return 0;
+  const lead = [0, 0, 0xc0, 0xe0, 0xf0][length] as number;
+  for (let i = 0; i < length; i++) {
+    const shift = 6 * (length - 1 - i);
+    const expected = i === 0 ? lead | (codePoint >> shift) : 0x80 | ((codePoint >> shift) & 0x3f);
+    if (bytes[j + i] !== expected) return 0;
+  }
+  return length;
+}
+
+/**
+ * Goes to the next place where a match can begin, looking at few of the bytes between.
+ *
+ * A match has at least `bytesMin` bytes, and all of its neighbouring bytes are possible pairs. So a pair
+ * that no match contains, seen anywhere in the window, moves the window behind it; looking from the back
+ * of the window, most text is skipped at nearly a window per look.
+ */
+function skip(
+  data: Uint8Array,
+  from: number,
+  pairs: Uint32Array,
+  bytesMin: number,
+  first: Uint8Array,
+): number {
+  let start = from;
+  /** Pairs that begin before this place are known to be possible, from `start` on. */
+  let known = from;
+  while (start + bytesMin <= data.length) {
+    let at = start + bytesMin - 2;
+    while (at >= known) {
+      const pair = ((data[at] as number) << 8) | (data[at + 1] as number);
+      if ((((pairs[pair >> 5] as number) >>> (pair & 31)) & 1) === 0) break;
+      at--;
+    }
+    if (at >= known) {
+      start = at + 1;
+      known = start;
+      continue;
+    }
+    known = start + bytesMin - 1;
+    if (first[data[start] as number] === 1) return start;
+    start++;
+  }
+  while (start < data.length && first[data[start] as number] === 0) start++;
+  return start;
+}
+
+/** A set of all pairs of neighbouring bytes that a match can contain, as a bit per pair. */
+function possiblePairs(patterns: readonly SecretPattern[]): Uint32Array {
+  const set = new Uint32Array(2048);
+  const add = (a: number, b: number) => {
+    const pair = (a << 8) | b;
+    set[pair >> 5] = (set[pair >> 5] as number) | (1 << (pair & 31));
+  };
+  for (const { bytes, fold, escapesLetters } of patterns) {
+    let lasts: readonly number[] = [];
+    for (const byte of bytes) {
+      const spelled = spellings(byte, fold, escapesLetters);
+      for (const next of new Set(spelled.map((spelling) => spelling[0] as number))) {
+        for (const last of lasts) add(last, next);
+      }
+      for (const spelling of spelled) {
+        for (let i = 1; i < spelling.length; i++) {
+          add(spelling[i - 1] as number, spelling[i] as number);
+        }
+      }
+      lasts = [...new Set(spelled.map((spelling) => spelling.at(-1) as number))];
+    }
+  }
+  return set;
+}
+
+const escapeCache = new Map<number, readonly (readonly number[])[]>();
+
+function spellings(
+  byte: number,
+  fold: Uint8Array,
+  escapesLetters: boolean,
+): readonly (readonly number[])[] {
+  const plain = unfolded(fold)[byte] ?? [];
+  if (!escapesLetters && isAlphanumeric(byte)) return plain;
+  const escaped = plain.flatMap(([raw]) => {
+    const known = escapeCache.get(raw);
+    if (known !== undefined) return known;
+    const made = escapesOf(raw);
+    // By byte value, not by secret: the same for everyone.
+    escapeCache.set(raw, made);
+    return made;
+  });
+  return [...plain, ...escaped];
+}
+
+const unfoldedCache = new WeakMap<Uint8Array, readonly (readonly (readonly [number])[])[]>();
+
+/** What each byte may be written as under a fold. */
+function unfolded(fold: Uint8Array): readonly (readonly (readonly [number])[])[] {
+  const known = unfoldedCache.get(fold);
+  if (known !== undefined) return known;
+  const made: [number][][] = Array.from({ length: 256 }, () => []);
+  for (const [raw, folded] of fold.entries()) made[folded]?.push([raw]);
+  unfoldedCache.set(fold, made);
+  return made;
+}
+
+const codes = (text: string): readonly number[] => [...Buffer.from(text, "latin1")];
+
+/** Every escape of a byte, so far as its neighbouring bytes go. */
+function escapesOf(byte: number): readonly (readonly number[])[] {
+  const made: (readonly number[])[] = [];
+  const hexes = bothCases(byte >> 4).flatMap((high) =>
+    bothCases(byte & 15).map((low) => String.fromCharCode(high, low)),
+  );
+  for (const hex of hexes) made.push(codes(`%${hex}`));
+  if (byte === SPACE) made.push([PLUS]);
+  if (byte >= 0x80) return [...made, ...anyUtf8Escape()];
+  for (const hex of hexes) {
+    const short = hex.replace(/^0/, "");
+    made.push(codes(`\\u00${hex}`), codes(`\\x${hex}`));
+    for (const x of ["x", "X"]) {
+      // Leading zeros and the missing semicolon add pairs of their own.
+      made.push(codes(`&#${x}00${hex};`), codes(`&#${x}${hex};`), codes(`&#${x}${short};`));
+      made.push(codes(`&#${x}00${hex}`), codes(`&#${x}${short}`), codes(`&#${x}0${short}`));
+    }
+  }
+  made.push(codes(`&#${byte};`), codes(`&#00${byte};`), codes(`&#${byte}`), codes(`&#0${byte}`));
+  for (const name of referenceNames(byte)) made.push(codes(`&${name};`));
+  const short = new Map([
+    [0x08, "b"],
+    [0x0c, "f"],
+    [0x0a, "n"],
+    [0x0d, "r"],
+    [0x09, "t"],
+  ]).get(byte);
+  if (short !== undefined) made.push(codes(`\\${short}`));
+  if (!isAlphanumeric(byte)) made.push(codes(`\\${String.fromCharCode(byte)}`));
+  return made;
+}
+
+function bothCases(nibble: number): readonly number[] {
+  const digit = hexDigit(nibble);
+  return digit >= 0x61 ? [digit, digit - 0x20] : [digit];
+}
+
+/** A byte of a character beyond ASCII: any hex digits may be in its escapes, so any pair of them is. */
+function anyUtf8Escape(): readonly (readonly number[])[] {
+  const digits = codes("0123456789abcdefABCDEF");
+  const made: (readonly number[])[] = [codes("&#x"), codes("&#X"), codes("\\u"), codes("\\x")];
+  for (const a of digits) {
+    made.push([...codes("&#"), a], [...codes("x"), a], [...codes("X"), a], [...codes("u"), a]);
+    made.push([a, ...codes("\\u")], [a, 0x3b]);
+    for (const b of digits) made.push([a, b]);
+  }
+  return made;
+}
+
+/** Bytes a stream may hold back for a secret of so many bytes. */
+export function heldBytesMax(secretBytes: number): number {
+  return secretBytes * UNIT_BYTES_MAX;
+}
