@@ -1,0 +1,315 @@
+// The vault as a subject of the harness: the built vault-core on its file store, with a key file.
+import { createHash } from "node:crypto";
+import fs from "node:fs";
+import path from "node:path";
+import { env } from "node:process";
+import { pathToFileURL } from "node:url";
+
+const core = env.FAULTS_CORE;
+const load = (file) => import(pathToFileURL(path.join(core, file)).href);
+
+/** The build that is tested: `vault-core` and `vault-core/node`. */
+export const vaultCore = core
+  ? { ...(await load("index.js")), ...(await load("node/index.js")) }
+  : null;
+
+/** A mark in every value and document, which no file may hold in any of its forms. */
+const MARK = "CANARY-7f3a9c";
+const DAY_MS = 86_400_000;
+const START_MS = Date.UTC(2031, 4, 6, 12);
+
+/** The bytes of a value that can be told from every other, and found if it leaks. */
+export function value(text) {
+  return new TextEncoder().encode(`${MARK}-${text}-${"v".repeat(40)}`);
+}
+
+// Bytes that depend on the seed alone, so that a run makes the same calls each time. Each process
+// of a run has another seed, as no nonce or id may come twice.
+function seededRandom(seed) {
+  let counter = 0;
+  return (length) => {
+    const bytes = Buffer.alloc(Math.ceil(length / 32) * 32);
+    for (let at = 0; at < length; at += 32) {
+      createHash("sha256").update(`${seed}/${counter++}`).digest().copy(bytes, at);
+    }
+    return new Uint8Array(bytes.subarray(0, length));
+  };
+}
+
+const vaultDirectory = (root) => path.join(root, "vault");
+const keyFile = (root) => path.join(root, "keys", "kek.key");
+// Outside the watched directory, where the judge of rotate-master finds the first key again.
+const firstKeyFile = (root) => path.join(root, "..", "first-kek.key");
+
+/** What a process works with: a store, a clock that can be moved, and later a vault. */
+async function newWorld(root, scenario, seed, { dayOffset = 0 } = {}) {
+  let nowMs = START_MS + dayOffset * DAY_MS;
+  const world = {
+    root,
+    core: vaultCore,
+    keyProvider: vaultCore.fileKeyProvider(keyFile(root)),
+    random: seededRandom(`${seed}/${scenario.name}`),
+    now: () => ++nowMs,
+    passDays(days) {
+      nowMs += days * DAY_MS;
+    },
+    async find(name, scope = { kind: "global" }) {
+      const found = await world.vault.findSecret(name, scope);
+      if (!found) throw new Error(`the scenario's secret ${name} is not there`);
+      return found.secretId;
+    },
+    change: (change) => world.vault.transaction(change),
+    async openStore() {
+      world.store = await vaultCore.openFileStore(vaultDirectory(root));
+    },
+    options: () => ({ store: world.store, random: world.random, now: world.now }),
+    /** Make the vault; the directories of the key file are made by whoever chose its path. */
+    async init() {
+      fs.mkdirSync(path.dirname(keyFile(root)), { recursive: true, mode: 0o700 });
+      world.vault = await vaultCore.Vault.create({
+        ...world.options(),
+        keyProvider: world.keyProvider,
+      });
+    },
+    async open(keyProvider = world.keyProvider) {
+      world.vault = await vaultCore.Vault.open(world.options());
+      await world.vault.unlock(keyProvider);
+    },
+    async close() {
+      if (world.vault) await world.vault.close();
+      else await world.store?.close();
+      world.vault = null;
+      world.store = null;
+    },
+  };
+  await world.openStore();
+  return world;
+}
+
+async function pages(list) {
+  const items = [];
+  let after;
+  do {
+    const page = await list(after === undefined ? {} : { after });
+    items.push(...page.items);
+    after = page.next;
+  } while (after !== null);
+  return items;
+}
+
+const byText = (a, b) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1);
+const kinds = ["credential", "capability", "policy", "binding", "settings"];
+
+// Everything a reader can see, by name; null for no vault.
+async function describe({ vault }) {
+  if (!vault) return null;
+  const secrets = [];
+  for (const metadata of await pages((page) =>
+    vault.listSecrets({ ...page, includeDeleted: true }),
+  )) {
+    const { secretId, createdAtMs, updatedAtMs, deletedAtMs, ...rest } = metadata;
+    const read =
+      deletedAtMs === null
+        ? await vault.useSecret(secretId, (bytes) => Buffer.from(bytes).toString("utf8"))
+        : null;
+    secrets.push({ ...rest, deleted: deletedAtMs !== null, value: read });
+  }
+  const documents = {};
+  for (const kind of kinds) {
+    const found = await pages((page) => vault.listDocuments(kind, page));
+    if (found.length > 0)
+      documents[kind] = found.map(({ id, value: json }) => [id, json]).sort(byText);
+  }
+  const entries = await vault.audit.read({ limit: 100_000 });
+  const audit = entries
+    .filter(({ event }) => event.kind === "test.happened")
+    .map(({ event }) => event.number)
+    .reverse();
+  // Through JSON once, as the states to compare with have been.
+  return JSON.parse(JSON.stringify({ secrets: secrets.sort(byText), documents, audit }));
+}
+
+function files(root) {
+  return fs
+    .readdirSync(root, { recursive: true, withFileTypes: true })
+    .map((entry) => ({ entry, full: path.join(entry.parentPath ?? entry.path, entry.name) }));
+}
+
+// G2, G20: no clear text and no wide mode, also in what an interrupted write left.
+function inspectFiles(root, verdict) {
+  const forms = [];
+  for (let shift = 0; shift < 3; shift++) {
+    const base64 = Buffer.concat([Buffer.alloc(shift), Buffer.from(MARK)]).toString("base64");
+    forms.push(base64.slice(4, -4));
+  }
+  forms.push(MARK, Buffer.from(MARK).toString("hex"));
+  const key = fs.existsSync(keyFile(root)) ? fs.readFileSync(keyFile(root)) : null;
+  for (const { entry, full } of files(root)) {
+    const name = path.relative(root, full);
+    const mode = fs.statSync(full).mode & 0o7777;
+    const allowed = entry.isDirectory() ? 0o700 : 0o600;
+    if (mode !== allowed) verdict.problems.push(`${name} has mode ${mode.toString(8)}`);
+    if (entry.isDirectory()) continue;
+    const bytes = fs.readFileSync(full);
+    const text = bytes.toString("latin1");
+    for (const form of forms) {
+      if (text.includes(form)) verdict.problems.push(`${name} holds a value in clear`);
+    }
+    if (key && key.length >= 32 && name.startsWith("vault") && bytes.includes(key)) {
+      verdict.problems.push(`${name} holds the key`);
+    }
+  }
+}
+
+const isLeftover = (name) => /tmp|temp|journal|\.new$|~$|\.part$/.test(name);
+
+/** A provider that knows one key and nothing else. */
+function fixedProvider(config, key) {
+  return {
+    config,
+    create: async () => Uint8Array.from(key),
+    obtain: async () => Uint8Array.from(key),
+  };
+}
+
+// How many of `keys` open the vault, each tried on a copy of its own.
+async function keysThatOpen(root, scenario, keys) {
+  const opening = [];
+  for (const [index, key] of keys.entries()) {
+    const copy = path.join(root, "..", `copy-${index}`);
+    fs.rmSync(copy, { recursive: true, force: true });
+    fs.mkdirSync(copy, { mode: 0o700 });
+    fs.cpSync(vaultDirectory(root), vaultDirectory(copy), { recursive: true });
+    const world = await newWorld(copy, scenario, `copy-${index}`);
+    try {
+      const vault = await vaultCore.Vault.open(world.options());
+      world.vault = vault;
+      await vault.unlock(fixedProvider(vault.status().keyProvider, key));
+      await describe(world);
+      opening.push(index);
+    } catch (error) {
+      if (error.code !== "VAULT_KEY_MISMATCH") throw error;
+    } finally {
+      await world.close();
+      fs.rmSync(copy, { recursive: true, force: true });
+    }
+  }
+  return opening;
+}
+
+// The first key, and every key that a file holds now.
+function knownKeys(root) {
+  const found = new Map();
+  const directory = path.dirname(keyFile(root));
+  const candidates = [firstKeyFile(root)];
+  if (fs.existsSync(directory)) {
+    candidates.push(...fs.readdirSync(directory).map((name) => path.join(directory, name)));
+  }
+  for (const file of candidates) {
+    const key = fs.existsSync(file) ? parseKey(fs.readFileSync(file)) : null;
+    if (key) found.set(key.toString("hex"), key);
+  }
+  return [...found.values()];
+}
+
+function parseKey(bytes) {
+  if (bytes.length === 32) return bytes;
+  const text = bytes.toString("latin1").trim();
+  for (const encoding of ["base64", "hex"]) {
+    const decoded = Buffer.from(text, encoding);
+    if (decoded.length === 32) return decoded;
+  }
+  return null;
+}
+
+export const vaultSubject = {
+  async create(root, scenario) {
+    if (scenario.bare) return;
+    const world = await newWorld(root, scenario, "create", { dayOffset: -1 });
+    await world.init();
+    fs.copyFileSync(keyFile(root), firstKeyFile(root));
+    await scenario.setup?.(world);
+    await world.close();
+  },
+
+  async start(root, scenario) {
+    const world = await newWorld(root, scenario, "run");
+    if (!scenario.bare) await world.open();
+    return world;
+  },
+
+  stop: (world) => world.close(),
+  describe,
+
+  async recover(root, scenario) {
+    const world = await newWorld(root, scenario, "recover");
+    try {
+      await world.open();
+    } catch (error) {
+      if (error.code !== "VAULT_NOT_INITIALIZED") throw error;
+    } finally {
+      await world.close();
+    }
+  },
+
+  async judge(root, scenario, verdict) {
+    inspectFiles(root, verdict);
+    if (scenario.countKeys) await this.countKeys(root, scenario, verdict, "before recovery");
+    const world = await newWorld(root, scenario, "judge", { dayOffset: 2 });
+    let found;
+    try {
+      try {
+        await world.open(await scenario.keyProvider?.(world));
+      } catch (error) {
+        if (error.code !== "VAULT_NOT_INITIALIZED") throw error;
+        verdict.found(null);
+        await world.init(); // what was interrupted can be done again
+        return;
+      }
+      found = await describe(world);
+      if (!verdict.found(found)) return;
+      const { quarantined } = world.vault.status();
+      if (quarantined.length > 0) verdict.problems.push(`quarantined: ${quarantined.join(", ")}`);
+      const verified = await world.vault.audit.verify();
+      if (!verified.ok)
+        verdict.problems.push(`audit: ${verified.problem} at ${verified.firstBrokenSeq}`);
+      const scope = { kind: "global" };
+      await world.change((tx) => tx.createSecret({ name: "PROBE", value: value("probe"), scope }));
+      await world.vault.audit.append({ kind: "test.probed" });
+    } finally {
+      await world.close();
+    }
+    await this.judgeAgain(root, scenario, verdict, found);
+    if (scenario.countKeys) await this.countKeys(root, scenario, verdict, "after recovery");
+    inspectFiles(root, verdict);
+    for (const { full } of files(root)) {
+      const name = path.relative(root, full);
+      if (isLeftover(name)) verdict.problems.push(`${name} is still there`);
+    }
+  },
+
+  // G20: what was recovered is a vault like any other: it takes a change and keeps it.
+  async judgeAgain(root, scenario, verdict, found) {
+    const world = await newWorld(root, scenario, "judge-again", { dayOffset: 3 });
+    try {
+      await world.open(await scenario.keyProvider?.(world));
+      const { secrets, ...rest } = await describe(world);
+      const others = secrets.filter(({ name }) => name !== "PROBE");
+      if (others.length !== secrets.length - 1)
+        verdict.problems.push("the change after recovery is lost");
+      if (JSON.stringify({ secrets: others, ...rest }) !== JSON.stringify(found)) {
+        verdict.problems.push("the second start finds another state than the first");
+      }
+      const verified = await world.vault.audit.verify();
+      if (!verified.ok) verdict.problems.push(`audit, second start: ${verified.problem}`);
+    } finally {
+      await world.close();
+    }
+  },
+
+  async countKeys(root, scenario, verdict, when) {
+    const opening = await keysThatOpen(root, scenario, knownKeys(root));
+    if (opening.length !== 1)
+      verdict.problems.push(`${when}, ${opening.length} keys open the vault`);
+  },
+};
