@@ -1,7 +1,11 @@
 /** Making a vault: `aivault init`, and initialisation on first use. */
 
+import { lstatSync } from "node:fs";
 import type { WireStatus } from "@aivault/client/protocol";
-import type { KeyProviderChoice } from "./key-provider.ts";
+import { Vault } from "@aivault/vault-core";
+import { openFileStore, systemRandom } from "@aivault/vault-core/node";
+import { DaemonError } from "./errors.ts";
+import { chosenKeyProvider, type KeyProviderChoice } from "./key-provider.ts";
 import type { VaultPaths } from "./paths.ts";
 
 /** What {@link initVault} needs to know. */
@@ -14,6 +18,58 @@ export interface InitVaultOptions {
   readonly env: Readonly<Record<string, string | undefined>>;
 }
 
-export function initVault(_options: InitVaultOptions): Promise<WireStatus["vault"]> {
-  return Promise.reject(new Error("not yet"));
+/**
+ * Make the vault at `paths.root`, in this process and under its exclusive lock.
+ *
+ * A key that is already there is used if it is a key, and otherwise left alone: it may be the only one
+ * that opens another vault.
+ *
+ * @throws {DaemonError} `DAEMON_VAULT_EXISTS`.
+ * @throws {VaultError} `VAULT_BUSY`, `VAULT_KEY_UNAVAILABLE`, `VAULT_STORE_FAILED`.
+ */
+export async function initVault(options: InitVaultOptions): Promise<WireStatus["vault"]> {
+  const { paths, keyProvider, dev, env } = options;
+  if (vaultExists(paths)) throw exists(paths);
+  const provider = chosenKeyProvider(keyProvider, paths, env);
+  const store = await openFileStore(paths.root);
+  // Looked at again: whoever held the lock before us may have made it.
+  if (vaultExists(paths)) {
+    await store.close();
+    throw exists(paths);
+  }
+  const vault = await Vault.create({
+    store,
+    random: systemRandom,
+    now: Date.now,
+    keyProvider: provider,
+    dev,
+  });
+  try {
+    await vault.audit.append({ kind: "vault.created", dev, keyProvider: provider.config.kind });
+    await vault.audit.flush();
+    const status = vault.status();
+    return { ...status, keyProvider: { ...status.keyProvider } };
+  } finally {
+    await vault.close();
+  }
+}
+
+/** True when something is at the place of `vault.json`, readable or not. */
+export function vaultExists(paths: VaultPaths): boolean {
+  try {
+    lstatSync(paths.configFile);
+    return true;
+  } catch (error) {
+    const code = error instanceof Error && "code" in error ? error.code : null;
+    if (code === "ENOENT" || code === "ENOTDIR") return false;
+    throw new DaemonError("DAEMON_DIRECTORY_UNSAFE", `cannot look into ${paths.root} (${code})`, {
+      cause: error,
+    });
+  }
+}
+
+function exists(paths: VaultPaths): DaemonError {
+  return new DaemonError("DAEMON_VAULT_EXISTS", `there is a vault at ${paths.root} already`, {
+    hint: "aivault status",
+  });
 }

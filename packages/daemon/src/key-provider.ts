@@ -1,4 +1,8 @@
-/** Where the KEK of a vault comes from, as an operator chooses it. */
+/** Where the KEK of a vault comes from: the operator's choice, or what the vault says. */
+
+import { type KeyProvider, type KeyProviderConfig, VaultError } from "@aivault/vault-core";
+import { environmentKeyProvider, fileKeyProvider } from "@aivault/vault-core/node";
+import type { VaultPaths } from "./paths.ts";
 
 /** The operator's choice when a vault is made. */
 export type KeyProviderChoice =
@@ -9,3 +13,44 @@ export type KeyProviderChoice =
   /** @param passphrase - UTF-8 octets; borrowed, the caller wipes them. */
   | { readonly kind: "passphrase"; readonly passphrase: Uint8Array }
   | { readonly kind: "macos-keychain" | "secret-service" | "credential-manager" };
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** The key provider an operator chose for a new vault. */
+export function chosenKeyProvider(
+  choice: KeyProviderChoice,
+  paths: VaultPaths,
+  env: Environment,
+): KeyProvider {
+  switch (choice.kind) {
+    case "file":
+      return fileKeyProvider(choice.path ?? paths.keyFile);
+    case "env":
+      return environmentKeyProvider(choice.variable ?? "AIVAULT_KEY", env);
+    default:
+      throw unsupported(choice.kind);
+  }
+}
+
+/**
+ * The key provider that a vault names, when it can be asked without an operator.
+ *
+ * @returns null for a passphrase vault: it stays locked until somebody says the passphrase.
+ * @throws {VaultError} `VAULT_KEY_UNAVAILABLE`: this system or version has no such provider.
+ */
+export function storedKeyProvider(config: KeyProviderConfig, env: Environment): KeyProvider | null {
+  switch (config.kind) {
+    case "file":
+      return fileKeyProvider(config.path);
+    case "env":
+      return environmentKeyProvider(config.variable, env);
+    case "passphrase":
+      return null;
+    default:
+      throw unsupported(config.kind);
+  }
+}
+
+function unsupported(kind: string): VaultError {
+  return new VaultError("VAULT_KEY_UNAVAILABLE", `the key provider ${kind} is not available here`);
+}

@@ -1,7 +1,26 @@
 /** `aivaultd` as a function: open the vault, build the broker, listen on two sockets. */
 
+import { dirname } from "node:path";
 import type { Writable } from "node:stream";
-import type { VaultPaths } from "./paths.ts";
+import { Broker, createUndiciUpstream, type Upstream } from "@aivault/broker";
+import { builtinRegistry } from "@aivault/registry";
+import { isVaultError, Vault } from "@aivault/vault-core";
+import { openFileStore, systemRandom } from "@aivault/vault-core/node";
+import type { Logger } from "pino";
+import { callerRoutes } from "./caller-routes.ts";
+import { developmentVariables, readDevelopmentOverrides } from "./development.ts";
+import { requireTrustworthyEnvironment } from "./environment.ts";
+import { DaemonError } from "./errors.ts";
+import { createHttpListener, type HttpListener } from "./http-adapter.ts";
+import { vaultExists } from "./init-vault.ts";
+import { storedKeyProvider } from "./key-provider.ts";
+import { type BoundSocket, listenAt, requireSocketDirectory } from "./listen.ts";
+import { createLog } from "./log.ts";
+import { operatorRoutes } from "./operator-routes.ts";
+import { type VaultPaths, withSocket } from "./paths.ts";
+import { loadPlatform, type Platform } from "./platform/index.ts";
+import { Problem } from "./problem.ts";
+import type { Services } from "./services.ts";
 
 /** What a daemon is started with. Nothing else is read from the process. */
 export interface DaemonOptions {
@@ -31,6 +50,268 @@ export interface Daemon extends AsyncDisposable {
   close(): Promise<void>;
 }
 
-export function startDaemon(_options: DaemonOptions): Promise<Daemon> {
-  return Promise.reject(new Error("not yet"));
+/** What running requests get when the daemon is told to stop. */
+const DRAIN_MS = 10_000;
+/** A daemon started for one connection that never comes does not wait for ever. */
+const ONCE_WAIT_MS = 60_000;
+
+/**
+ * Open the vault at `paths.root` and serve it. Resolves when both sockets accept connections.
+ *
+ * A vault whose key is in a file or a variable is unlocked first; if that fails nothing is written and
+ * no socket is made. A passphrase vault starts locked.
+ *
+ * @throws {DaemonError} Any code but `DAEMON_VAULT_EXISTS`.
+ * @throws {VaultError} `VAULT_KEY_MISMATCH`, `VAULT_KEY_UNAVAILABLE`, `VAULT_TAMPERED`,
+ * `VAULT_LEGACY_FORMAT`, `VAULT_FORMAT_UNSUPPORTED`, `VAULT_STORE_FAILED`, `VAULT_AUDIT_FAILED`.
+ */
+export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
+  requireTrustworthyEnvironment(options.env);
+  const paths = choosePaths(options);
+  if (!vaultExists(paths)) {
+    throw new DaemonError("DAEMON_VAULT_MISSING", `no vault at ${paths.root}`, {
+      hint: "aivault init",
+    });
+  }
+  const platform = await loadPlatform();
+  const vault = await openVault(paths);
+  try {
+    return await serveVault(options, paths, platform, vault);
+  } catch (error) {
+    await vault.close();
+    throw error;
+  }
+}
+
+function choosePaths(options: DaemonOptions): VaultPaths {
+  const paths =
+    options.socket === undefined ? options.paths : withSocket(options.paths, options.socket);
+  return options.operatorSocket === undefined
+    ? paths
+    : { ...paths, operatorSocket: options.operatorSocket };
+}
+
+/** The vault's exclusive lock is what makes this daemon the only one. */
+async function openVault(paths: VaultPaths): Promise<Vault> {
+  try {
+    const store = await openFileStore(paths.root);
+    try {
+      return await Vault.open({ store, random: systemRandom, now: Date.now });
+    } catch (error) {
+      await store.close();
+      throw error;
+    }
+  } catch (error) {
+    if (isVaultError(error) && error.code === "VAULT_BUSY") {
+      throw new DaemonError("DAEMON_ALREADY_RUNNING", error.message, {
+        hint: "use the daemon that runs, or stop it: aivault restart",
+        cause: error,
+      });
+    }
+    throw error;
+  }
+}
+
+async function serveVault(
+  options: DaemonOptions,
+  paths: VaultPaths,
+  platform: Platform,
+  vault: Vault,
+): Promise<Daemon> {
+  const log = createLog(options.log);
+  const engine = createEngine(options, vault, log);
+  await engine.start();
+
+  let settleClosed: { resolve(): void; reject(error: unknown): void } | undefined;
+  const closed = new Promise<void>((resolve, reject) => {
+    settleClosed = { resolve, reject };
+  });
+  // Whoever only calls `close` hears of a failure there.
+  closed.catch(() => undefined);
+  const listeners: HttpListener[] = [];
+  const sockets: BoundSocket[] = [];
+  let closing: Promise<void> | null = null;
+  let onceTimer: NodeJS.Timeout | undefined;
+
+  const close = (): Promise<void> => {
+    closing ??= shutDown();
+    closing.then(settleClosed?.resolve, settleClosed?.reject);
+    return closing;
+  };
+
+  async function shutDown(): Promise<void> {
+    clearTimeout(onceTimer);
+    for (const socket of sockets) socket.remove();
+    await Promise.all(listeners.map((listener) => listener.close(DRAIN_MS)));
+    await engine.stop();
+    log.info("closed");
+  }
+
+  const services: Services = {
+    version: options.version,
+    pid: process.pid,
+    paths,
+    vault,
+    log,
+    broker: engine.broker,
+    unlock: engine.unlock,
+    async lock() {
+      await engine.lock(() => Promise.all(listeners.map((listener) => listener.abortRunning())));
+    },
+    shutdown() {
+      setImmediate(() => void close());
+    },
+  };
+
+  const caller = createHttpListener({
+    socket: "caller",
+    routes: callerRoutes,
+    services,
+    platform,
+    ...(options.once === true ? { onServed: () => void close() } : {}),
+  });
+  const operator = createHttpListener({
+    socket: "operator",
+    routes: operatorRoutes,
+    services,
+    platform,
+  });
+
+  try {
+    requireSocketDirectory(dirname(paths.socket));
+    requireSocketDirectory(dirname(paths.operatorSocket));
+    // The caller socket last: whoever finds it finds a daemon that is complete.
+    for (const [listener, path] of [
+      [operator, paths.operatorSocket],
+      [caller, paths.socket],
+    ] as const) {
+      sockets.push(await listenAt(listener.server, path, platform));
+      listeners.push(listener);
+    }
+  } catch (error) {
+    await shutDown();
+    throw error;
+  }
+  if (options.once === true) onceTimer = setTimeout(() => void close(), ONCE_WAIT_MS);
+  log.info({ socket: paths.socket, operatorSocket: paths.operatorSocket }, "listening");
+
+  return {
+    socket: paths.socket,
+    operatorSocket: paths.operatorSocket,
+    closed,
+    close,
+    [Symbol.asyncDispose]: close,
+  };
+}
+
+/** Vault, broker and upstream, and the order in which they come and go. */
+interface Engine {
+  broker(): Broker;
+  start(): Promise<void>;
+  unlock(passphrase: Uint8Array | null): Promise<void>;
+  lock(abortRunning: () => Promise<unknown>): Promise<void>;
+  stop(): Promise<void>;
+}
+
+function createEngine(options: DaemonOptions, vault: Vault, log: Logger): Engine {
+  const { env, version } = options;
+  let broker: Broker | null = null;
+  let upstream: Upstream | null = null;
+  let locking = false;
+
+  /** After the vault has authenticated itself: only now its development flag means anything. */
+  async function activate(kind: "daemon.started" | "vault.unlocked"): Promise<void> {
+    try {
+      const overrides = readDevelopmentOverrides(env, vault.status().dev);
+      if (broker === null) {
+        upstream = createUndiciUpstream(
+          overrides === null
+            ? {}
+            : {
+                ca: overrides.ca,
+                resolve: overrides.resolve,
+                allowNonDefaultPorts: overrides.allowNonDefaultPorts,
+                http1Only: overrides.http1Only,
+                allowHttpLocal: overrides.allowHttpLocal,
+              },
+        );
+        broker = new Broker({
+          vault,
+          registry: builtinRegistry(),
+          upstream,
+          now: Date.now,
+          random: systemRandom,
+          version,
+        });
+      }
+      // G18: what cannot be recorded does not happen, and that includes being unlocked.
+      await vault.audit.append({ kind, version, pid: process.pid });
+    } catch (error) {
+      vault.lock();
+      throw error;
+    }
+  }
+
+  return {
+    broker() {
+      if (broker === null || locking || vault.status().locked) {
+        throw new Problem("vault_locked", "the vault is locked", { hint: "aivault unlock" });
+      }
+      return broker;
+    },
+
+    async start() {
+      const { keyProvider, dev } = vault.status();
+      const provider = storedKeyProvider(keyProvider, env);
+      if (provider === null) {
+        // Not authenticated yet, but enough to refuse early what would be refused later.
+        if (developmentVariables(env).length > 0) readDevelopmentOverrides(env, dev);
+        log.info("the vault is locked; `aivault unlock` opens it");
+        return;
+      }
+      await vault.unlock(provider);
+      await activate("daemon.started");
+    },
+
+    async unlock(passphrase) {
+      if (!vault.status().locked) return;
+      const provider = storedKeyProvider(vault.status().keyProvider, env);
+      if (provider === null) {
+        throw new Problem("invalid_request", "this version cannot unlock a passphrase vault");
+      }
+      if (passphrase !== null) {
+        throw new Problem("invalid_request", "this vault's key does not come from a passphrase");
+      }
+      await vault.unlock(provider);
+      await activate("vault.unlocked");
+    },
+
+    async lock(abortRunning) {
+      if (vault.status().locked) return;
+      // New requests are refused from here; running ones are broken off and write their outcome.
+      locking = true;
+      try {
+        await abortRunning();
+        await vault.audit.append({ kind: "vault.locked" });
+        await vault.audit.flush();
+      } finally {
+        // G19, G23: whatever happened above, the KEK goes.
+        vault.lock();
+        locking = false;
+      }
+    },
+
+    async stop() {
+      try {
+        if (!vault.status().locked) {
+          await vault.audit.append({ kind: "daemon.stopped", pid: process.pid });
+          await vault.audit.flush();
+        }
+      } catch (error) {
+        log.error({ err: error }, "the audit log could not be completed");
+      }
+      await upstream?.close();
+      await vault.close();
+    },
+  };
 }

@@ -1,0 +1,142 @@
+/** Reading a request's body: bounded in octets and in time, and strictly. */
+
+import type { IncomingMessage } from "node:http";
+import type { Readable } from "node:stream";
+import { parseStrictJson } from "@aivault/policy";
+import type * as z from "zod";
+import { Problem, problemOf } from "./problem.ts";
+
+/** Octets of a JSON body: metadata and small requests; anything larger is uploaded. */
+export const JSON_BYTES_MAX = 1024 * 1024;
+/** Octets of a secret's value. The largest known kind is a chain of certificates with its key. */
+export const VALUE_BYTES_MAX = 64 * 1024;
+/** A body read into memory arrives within this. */
+const BODY_TIMEOUT_MS = 30_000;
+
+/**
+ * Collect a stream into one buffer that the caller owns and wipes.
+ *
+ * Every chunk is wiped as soon as it is copied: the stream may carry a secret's value, and chunks are
+ * views of buffers that would otherwise wait for the collector. The kernel's copies, and what V8 may
+ * have moved, are out of our reach.
+ *
+ * @throws {Problem} `request_too_large`, `invalid_request` when it ends early or takes too long.
+ */
+export function collect(stream: Readable, bytesMax: number): Promise<Uint8Array> {
+  return new Promise((resolve, reject) => {
+    let buffer = new Uint8Array(Math.min(bytesMax, 4096));
+    let length = 0;
+    const timer = setTimeout(
+      () => fail(new Problem("invalid_request", "the body took too long")),
+      BODY_TIMEOUT_MS,
+    );
+
+    const onData = (chunk: Uint8Array) => {
+      if (length + chunk.length > bytesMax) {
+        chunk.fill(0);
+        fail(new Problem("request_too_large", `the body is larger than ${bytesMax} bytes`));
+        return;
+      }
+      if (length + chunk.length > buffer.length) {
+        const larger = new Uint8Array(
+          Math.min(bytesMax, Math.max(buffer.length * 2, length + chunk.length)),
+        );
+        larger.set(buffer.subarray(0, length));
+        buffer.fill(0);
+        buffer = larger;
+      }
+      buffer.set(chunk, length);
+      length += chunk.length;
+      chunk.fill(0);
+    };
+    const onEnd = () => {
+      stop();
+      resolve(buffer.subarray(0, length));
+    };
+    const onBroken = () => fail(new Problem("invalid_request", "the body ended early"));
+    const stop = () => {
+      clearTimeout(timer);
+      stream.off("data", onData).off("end", onEnd).off("error", onBroken).off("close", onBroken);
+    };
+    const fail = (problem: Problem) => {
+      stop();
+      buffer.fill(0);
+      // What is still to come is dropped unread; the adapter decides for how long.
+      stream.resume();
+      reject(problem);
+    };
+
+    stream.on("data", onData).on("end", onEnd).on("error", onBroken).on("close", onBroken);
+  });
+}
+
+/**
+ * Collect the body of a request that has said what it is.
+ *
+ * @throws {Problem} As {@link collect}; `invalid_request` for a content coding.
+ */
+export function readBody(request: IncomingMessage, bytesMax: number): Promise<Uint8Array> {
+  const coding = request.headers["content-encoding"];
+  if (coding !== undefined && coding.toLowerCase() !== "identity") {
+    throw new Problem("invalid_request", "a compressed body is not accepted");
+  }
+  // Refused before a byte of it is read, so that a client that waits for 100 sends none.
+  if (Number(request.headers["content-length"] ?? 0) > bytesMax) {
+    throw new Problem("request_too_large", `the body is larger than ${bytesMax} bytes`);
+  }
+  return collect(request, bytesMax);
+}
+
+/** `application/json`, in UTF-8, by RFC 9110 §8.3.1; the only charset RFC 8259 knows. */
+const JSON_TYPE = /^application\/json[ \t]*(?:;[ \t]*charset="?utf-8"?)?$/i;
+
+/** True when the body says it is JSON. A browser cannot send that across origins without asking. */
+export function isJson(request: IncomingMessage): boolean {
+  return JSON_TYPE.test(request.headers["content-type"]?.trim() ?? "");
+}
+
+/** Parse JSON strictly, then by a schema. */
+export function parseJson<T>(octets: Uint8Array, schema: z.ZodType<T>): T {
+  const json = parseStrictJson(octets, { bytesMax: JSON_BYTES_MAX });
+  if (!json.ok) throw problemOf(json);
+  return parseWith(schema, json.value, "the body");
+}
+
+/**
+ * Check a value against a schema.
+ *
+ * @throws {Problem} `invalid_request`, naming the place and the rule of the first complaint, and never
+ * the value found there.
+ */
+export function parseWith<T>(schema: z.ZodType<T>, value: unknown, what: string): T {
+  const result = schema.safeParse(value);
+  if (result.success) return result.data;
+  const issue = result.error.issues[0];
+  const place =
+    issue === undefined || issue.path.length === 0 ? what : issue.path.map(String).join(".");
+  throw new Problem("invalid_request", `\`${place.slice(0, 100)}\`: ${describeIssue(issue)}`);
+}
+
+// zod's own messages quote unknown keys in full length; a caller chose those.
+function describeIssue(issue: z.core.$ZodIssue | undefined): string {
+  switch (issue?.code) {
+    case "unrecognized_keys":
+      return `unknown member \`${printable(issue.keys[0] ?? "")}\``;
+    case "invalid_type":
+      return `must be ${issue.expected}`;
+    case "too_small":
+      return "is too short or too small";
+    case "too_big":
+      return "is too long or too large";
+    case "invalid_value":
+      return `must be one of ${issue.values.map(String).join(", ")}`;
+    case "custom":
+      return issue.message;
+    default:
+      return "has the wrong form";
+  }
+}
+
+function printable(text: string): string {
+  return text.slice(0, 64).replace(/[^\x20-\x5f\x61-\x7e]/g, "?");
+}

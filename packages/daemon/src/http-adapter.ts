@@ -1,0 +1,352 @@
+/**
+ * node:http to routes and back: limits in size and time, the guard in front, one place where what was
+ * thrown becomes a problem, and one place where refusals are recorded.
+ */
+
+import { randomBytes } from "node:crypto";
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { Socket } from "node:net";
+import type { Duplex } from "node:stream";
+import type { Principal } from "@aivault/broker";
+import { CALLER_ROUTES, RESPONSE_HEADERS } from "@aivault/client/protocol";
+import type { Exchange, Reply, SocketKind } from "./exchange.ts";
+import type { PeerIdentity, Platform } from "./platform/index.ts";
+import { Problem, type ProblemFacts, sendProblem } from "./problem.ts";
+import { guardRequest } from "./request-guard.ts";
+import { matchRoute, type Route } from "./routes.ts";
+import type { Services } from "./services.ts";
+import { describeError } from "./status.ts";
+
+/** Limits of a listener. Sizes in bytes, times in milliseconds. */
+export const LIMITS = {
+  /** All header lines of a request together. */
+  headerBytesMax: 16 * 1024,
+  headers: 10_000,
+  /** A connection on which nothing moves. Longer than the broker lets an upstream think. */
+  idle: 11 * 60_000,
+  /** Between two requests of a connection. */
+  keepAlive: 30_000,
+  connectionsMax: 16_384,
+  /** After a refusal, what is still being sent is read and dropped up to here, then cut. */
+  lingerBytes: 1024 * 1024,
+  linger: 2_000,
+  /** After cutting, what is still running may write its outcome to the audit log. */
+  settle: 2_000,
+} as const;
+
+export interface HttpListenerOptions {
+  readonly socket: SocketKind;
+  readonly routes: readonly Route[];
+  readonly services: Services;
+  readonly platform: Platform;
+  /** A connection that asked for more than health has closed. */
+  readonly onServed?: () => void;
+}
+
+/** One HTTP server; it does not listen yet. */
+export interface HttpListener {
+  readonly server: Server;
+  /** Abort what is running, and resolve when it has ended and is recorded. Others may begin. */
+  abortRunning(): Promise<void>;
+  /** Stop accepting; let running requests finish, and cut them after `graceMs`. */
+  close(graceMs: number): Promise<void>;
+}
+
+/** A request that has not been answered completely. */
+interface Running {
+  readonly abort: AbortController;
+  readonly ended: Promise<void>;
+}
+
+/** Make the server of one socket. */
+export function createHttpListener(options: HttpListenerOptions): HttpListener {
+  const running = new Set<Running>();
+  const served = new WeakSet<Socket>();
+  const peers = new WeakMap<Socket, PeerIdentity | null>();
+  let closing = false;
+
+  const server = createServer({
+    maxHeaderSize: LIMITS.headerBytesMax,
+    headersTimeout: LIMITS.headers,
+    connectionsCheckingInterval: 1_000,
+    // Uploads may take long; a stalled one is ended by the idle limit and the broker's deadlines.
+    requestTimeout: 0,
+    keepAliveTimeout: LIMITS.keepAlive,
+    // Said out loud, because command line options of Node could turn them round.
+    insecureHTTPParser: false,
+    requireHostHeader: false, // by the guard, with a problem body
+    joinDuplicateHeaders: false,
+  });
+  server.maxConnections = LIMITS.connectionsMax;
+  server.timeout = LIMITS.idle;
+
+  const accept = (request: IncomingMessage, response: ServerResponse, waits: boolean) => {
+    const abort = new AbortController();
+    const ended = serve(request, response, waits, abort);
+    const entry = { abort, ended };
+    running.add(entry);
+    void ended.finally(() => running.delete(entry));
+  };
+  server.on("request", (request, response) => accept(request, response, false));
+  server.on("checkContinue", (request, response) => accept(request, response, true));
+  server.on("checkExpectation", (request, response) => accept(request, response, false));
+  server.on("clientError", (error, socket) => void refuseConnection(error, socket));
+  server.on("connection", (socket: Socket) => {
+    socket.on("close", () => {
+      if (served.has(socket)) options.onServed?.();
+    });
+  });
+
+  async function serve(
+    request: IncomingMessage,
+    response: ServerResponse,
+    waits: boolean,
+    abort: AbortController,
+  ): Promise<void> {
+    const closed = new Promise<void>((resolve) => {
+      response.once("close", () => {
+        if (!response.writableFinished) abort.abort();
+        resolve();
+      });
+    });
+    // A broken connection shows in the streams that are being read; nothing else listens to these.
+    request.on("error", () => undefined);
+    response.on("error", () => undefined);
+    if (closing) response.shouldKeepAlive = false;
+
+    const [path = "", query = ""] = splitTarget(request.url ?? "");
+    const requestId = newRequestId();
+    const principal = principalOf(request.socket);
+    let isRecorded = false;
+    let mayContinue = waits;
+    try {
+      const match = admit(request, principal, path);
+      if (path !== CALLER_ROUTES.health) served.add(request.socket);
+      const exchange: Exchange = {
+        requestId,
+        socket: options.socket,
+        principal,
+        request,
+        response,
+        parameters: match.parameters,
+        query,
+        signal: abort.signal,
+        continueBody() {
+          if (mayContinue) response.writeContinue();
+          mayContinue = false;
+        },
+        recorded() {
+          isRecorded = true;
+        },
+      };
+      const reply = await match.route.handler(exchange, options.services);
+      if (reply !== null) sendReply(response, requestId, reply);
+    } catch (error) {
+      await refuse(response, requestId, principal, error, isRecorded);
+    }
+    endReading(request, response);
+    await closed;
+  }
+
+  /** Everything that is decided before a handler runs. */
+  function admit(request: IncomingMessage, principal: Principal, path: string) {
+    const method = request.method ?? "";
+    const refusal = guardRequest({
+      httpVersion: request.httpVersion,
+      method,
+      url: request.url ?? "",
+      rawHeaders: request.rawHeaders,
+    });
+    if (refusal !== null) throw refusal;
+    const expect = request.headers.expect;
+    if (expect !== undefined && expect.toLowerCase() !== "100-continue") {
+      throw new Problem("invalid_request", "`expect` takes only 100-continue");
+    }
+    requireOwner(principal);
+    const match = matchRoute(options.routes, method, path);
+    if (match === null) {
+      // G14, G21: on the caller socket an operator's route is as unknown as any other.
+      throw new Problem("not_found", "this socket has no such route");
+    }
+    return match;
+  }
+
+  /**
+   * G14: the permissions of the operator socket admit its owner and root. Where the kernel tells who
+   * is there, that is checked on each request as well: a socket can be handed to another process.
+   */
+  function requireOwner({ kind, uid }: Principal): void {
+    if (kind !== "operator" || uid === null || uid === 0 || uid === process.getuid?.()) return;
+    throw new Problem("operator_auth_required", "the operator socket serves its owner only");
+  }
+
+  async function refuse(
+    response: ServerResponse,
+    requestId: string,
+    principal: Principal,
+    error: unknown,
+    isRecorded: boolean,
+  ): Promise<void> {
+    let problem = describeError(error);
+    if (problem.code === "internal") {
+      options.services.log.error({ requestId, err: error }, "a request failed");
+    }
+    if (!isRecorded && isDecision(problem)) {
+      problem = await record(requestId, principal, problem);
+    }
+    if (response.headersSent) response.destroy();
+    else sendProblem(response, requestId, problem);
+  }
+
+  /** A caller's refusals are all decisions about it; an operator's only when policy made them. */
+  function isDecision({ code }: ProblemFacts): boolean {
+    return options.socket === "caller" || code === "policy_violation";
+  }
+
+  /** G18: a denial is recorded before it is told. Nobody can record in a locked vault. */
+  async function record(
+    requestId: string,
+    principal: Principal,
+    problem: ProblemFacts,
+  ): Promise<ProblemFacts> {
+    const { code, reason, message } = problem;
+    const { services } = options;
+    if (services.vault.status().locked) return problem;
+    try {
+      await services.broker().denied(requestId, principal, { code, reason, message });
+      return problem;
+    } catch (error) {
+      services.log.error({ requestId, err: error }, "a denial could not be recorded");
+      return describeError(error);
+    }
+  }
+
+  /** Answer what was not HTTP. */
+  async function refuseConnection(error: NodeJS.ErrnoException, socket: Duplex): Promise<void> {
+    const tooLarge = error.code === "HPE_HEADER_OVERFLOW";
+    const late = error.code === "ERR_HTTP_REQUEST_TIMEOUT";
+    // An answer in the middle of another would be taken for its continuation.
+    const current = (socket as { _httpMessage?: ServerResponse | null })._httpMessage;
+    if (!socket.writable || error.code === "ECONNRESET" || current?.headersSent === true) {
+      socket.destroy();
+      return;
+    }
+    const requestId = newRequestId();
+    const message = tooLarge
+      ? "the header lines are too large"
+      : late
+        ? "the request took too long"
+        : "the request is not valid HTTP/1.1";
+    const refusal = describeError(
+      new Problem(tooLarge ? "request_too_large" : "invalid_request", message),
+    );
+    const principal = principalOf(socket as Socket);
+    const problem = late ? refusal : await record(requestId, principal, refusal);
+    if (socket.writable) socket.end(rawProblem(requestId, problem), () => socket.destroy());
+    else socket.destroy();
+  }
+
+  function principalOf(socket: Socket): Principal {
+    let peer = peers.get(socket);
+    if (peer === undefined) {
+      peer = options.platform.peerOf(socket);
+      peers.set(socket, peer);
+    }
+    return {
+      kind: options.socket,
+      transport: "unix",
+      uid: peer?.uid ?? null,
+      pid: peer?.pid ?? null,
+    };
+  }
+
+  async function abortRunning(): Promise<void> {
+    const entries = [...running];
+    for (const { abort } of entries) abort.abort();
+    await settleWithin(entries, LIMITS.settle);
+  }
+
+  return {
+    server,
+    abortRunning,
+    async close(graceMs) {
+      closing = true;
+      const closed = new Promise<void>((resolve) => {
+        // The error is that it was never listening.
+        server.close(() => resolve());
+      });
+      server.closeIdleConnections();
+      await settleWithin([...running], graceMs);
+      await abortRunning();
+      server.closeAllConnections();
+      await closed;
+    },
+  };
+}
+
+async function settleWithin(entries: readonly Running[], ms: number): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, ms);
+  });
+  await Promise.race([Promise.all(entries.map(({ ended }) => ended)), late]);
+  clearTimeout(timer);
+}
+
+/**
+ * After an answer to a request that is still being sent: read on for a little, so that the client gets
+ * to read the answer, then cut the connection. Closing at once would reset it under the answer.
+ */
+function endReading(request: IncomingMessage, response: ServerResponse): void {
+  if (request.complete || request.destroyed) return;
+  let bytes = 0;
+  const cut = () => request.socket.destroy();
+  const timer = setTimeout(cut, LIMITS.linger);
+  timer.unref();
+  request.on("data", (chunk: Uint8Array) => {
+    bytes += chunk.length;
+    if (bytes > LIMITS.lingerBytes) cut();
+  });
+  request.once("close", () => clearTimeout(timer));
+  request.once("end", () => clearTimeout(timer));
+  response.once("close", () => {
+    if (!request.complete) request.resume();
+  });
+  request.resume();
+}
+
+function sendReply(response: ServerResponse, requestId: string, { status, body }: Reply): void {
+  const octets = Buffer.from(JSON.stringify(body));
+  response.writeHead(status, {
+    "content-type": "application/json",
+    "content-length": octets.length,
+    "cache-control": "no-store",
+    "x-content-type-options": "nosniff",
+    [RESPONSE_HEADERS.requestId]: requestId,
+  });
+  response.end(octets);
+}
+
+function rawProblem(requestId: string, { status, code, message }: ProblemFacts): string {
+  const body = JSON.stringify({ error: code, message, requestId });
+  return [
+    `HTTP/1.1 ${status} Refused`,
+    "content-type: application/json",
+    `content-length: ${Buffer.byteLength(body)}`,
+    "connection: close",
+    `${RESPONSE_HEADERS.error}: ${code}`,
+    `${RESPONSE_HEADERS.requestId}: ${requestId}`,
+    "",
+    body,
+  ].join("\r\n");
+}
+
+function splitTarget(url: string): [path: string, query: string] {
+  const mark = url.indexOf("?");
+  return mark < 0 ? [url, ""] : [url.slice(0, mark), url.slice(mark + 1)];
+}
+
+// 96 bits: two requests of one vault's audit log do not share an id by chance.
+function newRequestId(): string {
+  return randomBytes(12).toString("base64url");
+}

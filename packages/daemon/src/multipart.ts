@@ -1,0 +1,133 @@
+/**
+ * `multipart/form-data` (RFC 7578), part by part and in order, as a stream: nothing is written to a
+ * temporary file, and a part that is not read holds back the client (G22: what is uploaded was opened
+ * by the client, with its own rights).
+ */
+
+import type { IncomingMessage } from "node:http";
+import type { Readable } from "node:stream";
+import { Busboy, type BusboyFileStream } from "@fastify/busboy";
+import { Problem } from "./problem.ts";
+
+/** One part. Its body must be consumed before the next part is asked for. */
+export interface Part {
+  readonly name: string;
+  readonly filename: string | null;
+  readonly contentType: string | null;
+  readonly body: Readable;
+}
+
+export interface MultipartReader {
+  /**
+   * The next part, or null after the last.
+   *
+   * @throws {Problem} `invalid_request`: malformed, or the client went away in the middle.
+   */
+  next(): Promise<Part | null>;
+  /** Stop reading. Idempotent; the rest of the body is dropped unread. */
+  close(): void;
+}
+
+const PARTS_MAX = 1001;
+const PART_HEADER_BYTES_MAX = 8 * 1024;
+const PART_BUFFER_BYTES = 64 * 1024;
+
+export function isMultipart(request: IncomingMessage): boolean {
+  return /^multipart\/form-data[ \t]*;/i.test(request.headers["content-type"]?.trim() ?? "");
+}
+
+/**
+ * Begin to read a request as `multipart/form-data`.
+ *
+ * @throws {Problem} `invalid_request`: no usable boundary.
+ */
+export function readMultipart(request: IncomingMessage): MultipartReader {
+  const parts: Part[] = [];
+  const open = new Set<BusboyFileStream>();
+  let waiting: { resolve(part: Part | null): void; reject(problem: Problem): void } | null = null;
+  let failure: Problem | null = null;
+  let finished = false;
+
+  const parser = newParser(request);
+
+  const fail = (problem: Problem) => {
+    if (failure !== null || finished) return;
+    failure = problem;
+    request.unpipe(parser);
+    request.resume();
+    for (const body of open) body.destroy(problem);
+    waiting?.reject(problem);
+    waiting = null;
+  };
+
+  parser.on(
+    "file",
+    (name: string | undefined, body, filename: string | undefined, _coding, type) => {
+      open.add(body);
+      // Parser errors reach a body as a bare event; destroying it is what its reader notices.
+      body.on("error", (error) => body.destroy(error));
+      body.on("close", () => open.delete(body));
+      const part: Part = {
+        name: name ?? "",
+        filename: filename ?? null,
+        contentType: type === "" ? null : type,
+        body,
+      };
+      if (waiting === null) parts.push(part);
+      else {
+        waiting.resolve(part);
+        waiting = null;
+      }
+    },
+  );
+  parser.on("partsLimit", () => fail(malformed("has too many parts")));
+  parser.on("error", (cause: unknown) => fail(malformed("is malformed", cause)));
+  parser.on("finish", () => {
+    finished = true;
+    waiting?.resolve(null);
+    waiting = null;
+  });
+  request.on("close", () => {
+    if (!request.complete) fail(malformed("ended early"));
+  });
+  request.on("error", (cause) => fail(malformed("ended early", cause)));
+  request.pipe(parser);
+
+  return {
+    next() {
+      const part = parts.shift();
+      if (part !== undefined) return Promise.resolve(part);
+      if (failure !== null) return Promise.reject(failure);
+      if (finished) return Promise.resolve(null);
+      return new Promise((resolve, reject) => {
+        waiting = { resolve, reject };
+      });
+    },
+    close: () => fail(malformed("is no longer read")),
+  };
+}
+
+function newParser(request: IncomingMessage) {
+  try {
+    return new Busboy({
+      headers: { ...request.headers, "content-type": request.headers["content-type"] ?? "" },
+      // Every part is a stream of octets. A secret's value must not become a string on its way.
+      isPartAFile: () => true,
+      // A file name is data for the provider; the broker checks it.
+      preservePath: true,
+      fileHwm: PART_BUFFER_BYTES,
+      limits: {
+        parts: PARTS_MAX,
+        files: PARTS_MAX,
+        headerPairs: 20,
+        headerSize: PART_HEADER_BYTES_MAX,
+      },
+    });
+  } catch (cause) {
+    throw malformed("has no usable boundary", cause);
+  }
+}
+
+function malformed(problem: string, cause?: unknown): Problem {
+  return new Problem("invalid_request", `the multipart body ${problem}`, { cause });
+}

@@ -1,0 +1,66 @@
+/** The command line of `aivaultd`. Pure. */
+
+import { DaemonError } from "./errors.ts";
+
+/** What the command line asks for. */
+export type Command =
+  | { readonly kind: "help" }
+  | { readonly kind: "version" }
+  | { readonly kind: "serve"; readonly socket?: string; readonly once: boolean };
+
+export const USAGE = `usage: aivaultd [--socket PATH] [--once]
+
+Serve the vault to callers and operators on two unix sockets, until SIGTERM.
+
+  --socket PATH   the caller socket; the operator socket is made beside it
+                  (default: $AIVAULTD_SOCKET, or aivaultd.sock in ~/.aivault/run)
+  --once          serve one connection to the caller socket, then exit
+  --version       print the version
+  --help          print this
+`;
+
+/**
+ * Read the arguments after the program's name.
+ *
+ * @throws {DaemonError} `DAEMON_OPTION_INVALID`: unknown, repeated, or without its value.
+ */
+export function parseArguments(args: readonly string[]): Command {
+  let socket: string | undefined;
+  let once = false;
+  for (let i = 0; i < args.length; i++) {
+    const argument = args[i] ?? "";
+    const [name = "", attached] = splitFlag(argument);
+    switch (name) {
+      case "--help":
+      case "-h":
+        return { kind: "help" };
+      case "--version":
+      case "-V":
+        return { kind: "version" };
+      case "--once":
+        if (attached !== undefined) throw invalid("--once takes no value");
+        once = true;
+        break;
+      case "--socket": {
+        if (socket !== undefined) throw invalid("--socket is given twice");
+        socket = attached ?? args[++i];
+        if (socket === undefined || socket === "") throw invalid("--socket needs a path");
+        break;
+      }
+      default:
+        throw invalid(`unknown argument \`${argument.slice(0, 64)}\``);
+    }
+  }
+  return { kind: "serve", once, ...(socket === undefined ? {} : { socket }) };
+}
+
+function splitFlag(argument: string): [name: string, attached?: string] {
+  const equals = argument.indexOf("=");
+  return argument.startsWith("--") && equals > 0
+    ? [argument.slice(0, equals), argument.slice(equals + 1)]
+    : [argument];
+}
+
+function invalid(message: string): DaemonError {
+  return new DaemonError("DAEMON_OPTION_INVALID", message, { hint: "aivaultd --help" });
+}

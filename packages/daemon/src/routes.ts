@@ -1,0 +1,72 @@
+/** Which handler a method and a path lead to: one table per socket, matched exactly. */
+
+import type { Exchange, Reply } from "./exchange.ts";
+import type { Services } from "./services.ts";
+
+/**
+ * Serve a request: return a reply, or null when the response was sent in another way. Anything thrown
+ * becomes a problem.
+ */
+export type Handler = (exchange: Exchange, services: Services) => Promise<Reply | null> | Reply;
+
+export interface Route {
+  readonly method: string;
+  /** Segments after `/aivault`; `{name}` takes one segment, percent-decoded. */
+  readonly path: string;
+  readonly handler: Handler;
+}
+
+export interface RouteMatch {
+  readonly route: Route;
+  readonly parameters: ReadonlyMap<string, string>;
+}
+
+/**
+ * Find the route of a request.
+ *
+ * Octet for octet: no decoding, no case folding, no merging of slashes, no trailing slash. What
+ * almost matches is unknown.
+ *
+ * @param path - The target without its query.
+ */
+export function matchRoute(
+  routes: readonly Route[],
+  method: string,
+  path: string,
+): RouteMatch | null {
+  const segments = path.split("/");
+  for (const route of routes) {
+    if (route.method !== method) continue;
+    const parameters = matchSegments(route.path.split("/"), segments);
+    if (parameters !== null) return { route, parameters };
+  }
+  return null;
+}
+
+function matchSegments(
+  pattern: readonly string[],
+  segments: readonly string[],
+): Map<string, string> | null {
+  if (pattern.length !== segments.length) return null;
+  const parameters = new Map<string, string>();
+  for (const [i, expected] of pattern.entries()) {
+    const segment = segments[i] ?? "";
+    if (!expected.startsWith("{")) {
+      if (segment !== expected) return null;
+      continue;
+    }
+    const value = decodeSegment(segment);
+    if (value === null) return null;
+    parameters.set(expected.slice(1, -1), value);
+  }
+  return parameters;
+}
+
+function decodeSegment(segment: string): string | null {
+  if (segment === "") return null;
+  try {
+    return decodeURIComponent(segment);
+  } catch {
+    return null;
+  }
+}

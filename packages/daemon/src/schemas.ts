@@ -1,0 +1,88 @@
+/**
+ * The shape of everything an operator sends. Objects are strict: an unknown member is a mistake or an
+ * attempt. What a value means (is this a host? does it exist?) is decided by broker and vault.
+ */
+
+import * as z from "zod";
+
+const id = z.string().min(1).max(256);
+const secretName = z.string().min(1).max(256);
+const hostName = z.string().min(1).max(255);
+
+export const scope = z.discriminatedUnion("kind", [
+  z.strictObject({ kind: z.literal("global") }),
+  z.strictObject({ kind: z.literal("workspace"), workspaceId: id }),
+  z.strictObject({ kind: z.literal("group"), workspaceId: id, groupId: id }),
+]);
+
+/** Part `secret` of `POST /aivault/secrets`. */
+export const newSecret = z.strictObject({
+  name: secretName,
+  aliases: z.array(secretName).max(100).exactOptional(),
+  scope: scope.exactOptional(),
+});
+
+/** Body of `PATCH /aivault/secrets/{idOrName}`. */
+export const secretChange = z
+  .strictObject({
+    name: secretName.exactOptional(),
+    aliases: z.array(secretName).max(100).exactOptional(),
+  })
+  .refine((change) => Object.keys(change).length > 0, "names nothing to change");
+
+const authScheme = z.looseObject({ strategy: id });
+
+/** Body of `POST /aivault/credentials`. */
+export const newCredential = z.strictObject({
+  id,
+  provider: id,
+  secrets: z.record(z.string().min(1).max(256), id),
+  auth: authScheme.exactOptional(),
+  hosts: z.array(hostName).min(1).max(100).exactOptional(),
+  scope: scope.exactOptional(),
+});
+
+const pathRule = z.strictObject({
+  methods: z.array(z.string().min(1).max(32)).min(1).max(16),
+  match: z.enum(["prefix", "exact", "pattern"]),
+  path: z.string().min(1).max(4096),
+});
+
+/** Body of `POST /aivault/capabilities`. */
+export const newCapability = z.strictObject({
+  id,
+  provider: id,
+  host: hostName,
+  description: z.string().max(1000).exactOptional(),
+  risk: z.enum(["read", "write", "destructive", "spend"]).exactOptional(),
+  rules: z.array(pathRule).min(1).max(100),
+});
+
+const count = (max: number) =>
+  z
+    .string()
+    .regex(/^[1-9][0-9]{0,15}$/, "must be a positive number")
+    .transform(Number)
+    .refine((number) => number <= max, `must be at most ${max}`);
+
+/** Query of `GET /aivault/secrets`. */
+export const secretsQuery = z.strictObject({
+  after: z.string().min(1).max(512).exactOptional(),
+  limit: count(1000).exactOptional(),
+  scope: z.enum(["global", "workspace", "group"]).exactOptional(),
+  workspaceId: id.exactOptional(),
+  groupId: id.exactOptional(),
+  includeDeleted: z.enum(["true", "false"]).exactOptional(),
+});
+
+/** Query of `GET /aivault/audit`. */
+export const auditQuery = z.strictObject({
+  limit: count(1000).exactOptional(),
+  beforeSeq: count(Number.MAX_SAFE_INTEGER).exactOptional(),
+});
+
+/** Query of the lists that have one page; `after` is accepted so that paging clients need no exception. */
+export const listQuery = z.strictObject({ after: z.string().max(512).exactOptional() });
+
+/** A route that takes no query. */
+export const noQuery = z.strictObject({});
