@@ -2,7 +2,13 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { sample } from "../test/sample.ts";
 import { isRegistryError } from "./errors.ts";
-import { expandHost, hostMatchesTemplate, hostVariableFromSecret } from "./host-template.ts";
+import {
+  expandHost,
+  hostMatchesTemplate,
+  hostVariableFromSecret,
+  regionFromSecret,
+  resolveHost,
+} from "./host-template.ts";
 import { parseProvider } from "./parse-provider.ts";
 
 const acme = parseProvider(sample());
@@ -50,5 +56,27 @@ describe("hostVariableFromSecret", () => {
     expect(hostVariableFromSecret(tenant, "key", "acme_0000-north")).toBe("north");
     expect(hostVariableFromSecret(tenant, "account", "acme_0000-north")).toBeNull();
     expect(hostVariableFromSecret(tenant, "key", "acme_0000")).toBeNull();
+  });
+});
+
+describe("resolveHost", () => {
+  const entry = "api.{region}.acme.example";
+
+  it("takes the region's host, or the entry where the region has none", () => {
+    expect(resolveHost(acme, entry, "sandbox", {})).toBe("sandbox.acme.example");
+    expect(resolveHost(acme, entry, null, {})).toBe("api.eu.acme.example");
+    expect(resolveHost(acme, TENANT, "sandbox", { tenant: "t1" })).toBe("t1.acme.example");
+  });
+
+  it("refuses a region there is not", () => {
+    for (const region of ["mars", "__proto__", "toString", ""]) {
+      expect(() => resolveHost(acme, entry, region, {})).toThrow(expect.toSatisfy(isRegistryError));
+    }
+  });
+
+  it("recognises the region of a secret", () => {
+    expect(regionFromSecret(acme, "key", "acme_test0000")).toBe("sandbox");
+    expect(regionFromSecret(acme, "key", "acme_live0000")).toBeNull();
+    expect(regionFromSecret(acme, "account", "acme_test0000")).toBeNull();
   });
 });

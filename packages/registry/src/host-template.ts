@@ -95,3 +95,50 @@ export function hostMatchesTemplate(provider: Provider, template: string, host: 
     })
   );
 }
+
+/**
+ * The host name to send to: a host entry, in a region if one was chosen, with its variables filled in.
+ *
+ * @param entry - One of the provider's `hosts`, as a capability names it.
+ * @param region - A key of the provider's `regions`, or null.
+ * @throws {RegistryError} `REGISTRY_INVALID`: no such region, or as {@link expandHost}.
+ */
+export function resolveHost(
+  provider: Provider,
+  entry: string,
+  region: string | null,
+  values: Readonly<Record<string, string>>,
+): string {
+  if (region === null) return expandHost(provider, entry, values);
+  const regions = provider.regions ?? {};
+  const chosen = Object.hasOwn(regions, region) ? regions[region] : undefined;
+  if (chosen === undefined) {
+    const known = Object.keys(regions).join(", ");
+    throw new RegistryError(
+      "REGISTRY_INVALID",
+      `${provider.id} has no region of that name; it has: ${known === "" ? "none" : known}`,
+    );
+  }
+  return chosen.hosts[entry] ?? expandHost(provider, entry, values);
+}
+
+/**
+ * The region a secret belongs to, where its look tells.
+ *
+ * @param secretText - As for {@link hostVariableFromSecret}.
+ */
+export function regionFromSecret(
+  provider: Provider,
+  placeholder: string,
+  secretText: string,
+): string | null {
+  for (const [name, { fromSecret }] of Object.entries(provider.regions ?? {})) {
+    if (
+      fromSecret?.placeholder === placeholder &&
+      new RegExp(fromSecret.pattern, "u").test(secretText)
+    ) {
+      return name;
+    }
+  }
+  return null;
+}

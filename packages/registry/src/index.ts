@@ -5,6 +5,8 @@ export {
   hostVariableFromSecret,
   hostVariableNames,
   isHostTemplate,
+  regionFromSecret,
+  resolveHost,
 } from "./host-template.ts";
 export { parseProvider } from "./parse-provider.ts";
 export type * from "./provider.ts";

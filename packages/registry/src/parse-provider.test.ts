@@ -50,7 +50,7 @@ describe("parseProvider", () => {
     ["$.secrets[0].name", "secrets.0.name", "acme"],
     ["$.ports.api.{region}.acme.example", "ports", { "api.{region}.acme.example": 0 }],
     ["$.extra", "extra", 1],
-    ["$.verify", "verify", undefined],
+    ["$.hosts", "hosts", undefined],
   ])("names %s when it is at fault", (where, path, value) => {
     expect(complaintsOf(spoil(path, value)).some((line) => line.startsWith(`${where}:`))).toBe(
       true,
@@ -73,6 +73,12 @@ describe("parseProvider", () => {
     ["a host variable without values or pattern", "hostVariables.region.values", undefined],
     ["a default that is not a value", "hostVariables.region.default", "mars"],
     ["a host variable pattern without anchors", "hostVariables.tenant.pattern", "[a-z]+"],
+    [
+      "a region of an unknown host",
+      "regions.sandbox.hosts",
+      { "x.acme.example": "y.acme.example" },
+    ],
+    ["a region recognised by no secret", "regions.sandbox.fromSecret.placeholder", "nothing"],
     ["a port of an unknown host", "ports", { "x.acme.example": 1 }],
     ["a secret pattern without anchors", "secrets.0.pattern", "acme_[a-z0-9]{8}"],
     ["an example that does not match its pattern", "secrets.0.example", "acme-nonsense"],
@@ -114,7 +120,7 @@ describe("parseProvider", () => {
   it("refuses a capability no credential is good for", () => {
     const { alternatives: _, ...json } = sample();
     const complaints = complaintsOf({ ...json, authCapabilities: ["acme/things"] });
-    expect(complaints.some((line) => line.includes("acme/graphql"))).toBe(true);
+    expect(complaints.some((line) => line.includes("acme/graph_ql"))).toBe(true);
   });
 
   it("tells every fault at once", () => {

@@ -92,6 +92,23 @@ function hostComplaints(provider: Provider, complain: Complain): void {
       }
     });
   }
+  for (const [name, region] of Object.entries(provider.regions ?? {})) {
+    for (const [host, other] of Object.entries(region.hosts)) {
+      if (!provider.hosts.includes(host)) {
+        complain(`$.regions.${name}.hosts.${host}`, "is not one of the hosts");
+      }
+      if (provider.hosts.includes(other)) {
+        complain(`$.regions.${name}.hosts.${host}`, "is already one of the hosts");
+      }
+    }
+    const { fromSecret } = region;
+    if (
+      fromSecret !== undefined &&
+      !provider.secrets.some((secret) => secret.placeholder === fromSecret.placeholder)
+    ) {
+      complain(`$.regions.${name}.fromSecret.placeholder`, "names no secret");
+    }
+  }
   for (const host of Object.keys(provider.ports ?? {})) {
     if (!provider.hosts.includes(host)) complain(`$.ports.${host}`, "is not one of the hosts");
   }
@@ -358,6 +375,7 @@ function overlapComplaints(provider: Provider, complain: Complain): void {
 
 function verifyComplaints(provider: Provider, complain: Complain): void {
   const { verify } = provider;
+  if (verify === undefined) return;
   const capability = provider.capabilities.find((entry) => entry.id === verify.capability);
   if (capability === undefined) {
     complain("$.verify.capability", "is no capability of this provider");

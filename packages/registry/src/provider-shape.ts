@@ -20,6 +20,7 @@ import type {
   PathRule,
   Provider,
   QueryConstraint,
+  Region,
   Risk,
   SdkSettings,
   SecretDefinition,
@@ -156,6 +157,7 @@ const regexp: Reader<string> = (value, path, complaints) => {
 
 const LABEL = "(?:[a-z0-9]|\\{[a-z]+\\})(?:[a-z0-9-]|\\{[a-z]+\\})*";
 const HOST = `${LABEL}(?:\\.${LABEL})+`;
+const PLAIN_HOST = /^[a-z0-9][a-z0-9-]*(?:\.[a-z0-9][a-z0-9-]*)+$/;
 const HOST_PATTERN = new RegExp(`^${HOST}$`);
 // Unreserved and sub-delims of RFC 3986 without `%`, plus `:` and `@`: what is matched is what is sent
 // only if there is one way to write it (G7).
@@ -164,7 +166,7 @@ const PATH_CHARS = "[A-Za-z0-9._~!$&'()*+,;=:@-]";
 const line = text(/^[^\p{Cc}]{1,600}$/u, "one line of text");
 const idText = text(/^[a-z0-9]+(?:-[a-z0-9]+)*$/, "lower-case words joined by hyphens");
 const capabilityIdText = text(
-  /^[a-z0-9]+(?:-[a-z0-9]+)*\/[a-z0-9]+(?:-[a-z0-9]+)*$/,
+  /^[a-z0-9]+(?:-[a-z0-9]+)*\/[a-z0-9]+(?:[-_][a-z0-9]+)*$/,
   "`<provider>/<name>`",
 );
 const placeholderText = text(/^[a-z][a-z0-9_]{0,31}$/, "a lower-case placeholder");
@@ -240,6 +242,7 @@ const pathRule = object<PathRule>({
   path: pathText,
   risk: optional(risk),
   query: optional(queryConstraint),
+  encodedSlash: optional(flag),
 });
 
 const capability = object<CapabilityDefinition>({
@@ -393,6 +396,14 @@ const hostVariable = object<HostVariable>({
   ),
 });
 
+const region = object<Region>({
+  description: line,
+  hosts: record(HOST_PATTERN, text(PLAIN_HOST, "a lower-case host name")),
+  fromSecret: optional(
+    object<NonNullable<Region["fromSecret"]>>({ placeholder: placeholderText, pattern: regexp }),
+  ),
+});
+
 const alternative = object<CredentialAlternative>({
   id: idText,
   description: line,
@@ -414,15 +425,18 @@ const provider = object<Provider>({
   alternatives: optional(list(alternative, { min: 1, max: 8 })),
   hosts: list(hostText, { min: 1, max: 60 }),
   hostVariables: optional(record(/^[a-z]+$/, hostVariable)),
+  regions: optional(record(/^[a-z0-9]+(?:-[a-z0-9]+)*$/, region)),
   ports: optional(record(HOST_PATTERN, integer(1, 65535))),
   staticHeaders: optional(record(/^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}$/, headerValue)),
   capabilities: list(capability, { min: 1, max: 200 }),
-  verify: object<VerifyRequest>({
-    capability: capabilityIdText,
-    method,
-    path: targetText,
-    body: optional(text(/^[^\p{Cc}]{1,2000}$/u, "one line of JSON")),
-  }),
+  verify: optional(
+    object<VerifyRequest>({
+      capability: capabilityIdText,
+      method,
+      path: targetText,
+      body: optional(text(/^[^\p{Cc}]{1,2000}$/u, "one line of JSON")),
+    }),
+  ),
   sdk: optional(
     object<SdkSettings>({
       baseUrlEnv: optional(list(environmentName, { min: 1, max: 8 })),

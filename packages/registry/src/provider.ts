@@ -35,11 +35,13 @@ export interface PathRule {
   /** Overrides the capability's risk for what this rule admits. */
   readonly risk?: Risk;
   readonly query?: QueryConstraint;
+  /** Also admits `%2F` inside a segment, for services whose ids contain slashes (GitLab). */
+  readonly encodedSlash?: boolean;
 }
 
 /** A named operation at a provider. */
 export interface CapabilityDefinition {
-  /** `<provider>/<name>`. */
+  /** `<provider>/<name>`; the name may have hyphens or underscores between its words. */
   readonly id: string;
   readonly description: string;
   /** Exactly one of the provider's hosts. */
@@ -207,6 +209,15 @@ export interface HostVariableSource {
   readonly value?: string;
 }
 
+/** The same service under other names: another jurisdiction, a sandbox, a cheaper plan. */
+export interface Region {
+  readonly description: string;
+  /** Host entry of {@link Provider.hosts} to the host name that takes its place. */
+  readonly hosts: Readonly<Record<string, string>>;
+  /** Recognises the secrets that belong to this region: DeepL's free keys end in `:fx`. */
+  readonly fromSecret?: { readonly placeholder: string; readonly pattern: string };
+}
+
 /** Another way to authenticate than {@link Provider.auth}. */
 export interface CredentialAlternative {
   /** Unique within the provider, for example `oauth`. */
@@ -281,12 +292,15 @@ export interface Provider {
    */
   readonly hosts: readonly string[];
   readonly hostVariables?: Readonly<Record<string, HostVariable>>;
+  /** The same service elsewhere, by a name an operator can choose: `eu`, `sandbox`. */
+  readonly regions?: Readonly<Record<string, Region>>;
   /** Port by host entry; 443 where absent. */
   readonly ports?: Readonly<Record<string, number>>;
   /** Headers the provider demands of every request; a caller's own value wins. */
   readonly staticHeaders?: Readonly<Record<string, string>>;
   readonly capabilities: readonly CapabilityDefinition[];
-  readonly verify: VerifyRequest;
+  /** Absent when the documentation names no harmless request that needs nothing but the credential. */
+  readonly verify?: VerifyRequest;
   readonly sdk?: SdkSettings;
   /** What was decided about this provider and why: retired paths, disagreeing sources, omissions. */
   readonly notes?: readonly string[];

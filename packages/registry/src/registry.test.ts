@@ -61,6 +61,10 @@ describe("createRegistry", () => {
     expect(registry.providersOfHost("x.acme.example.evil.example")).toEqual([]);
   });
 
+  it("finds the provider of a region's host", () => {
+    expect(registry.providersOfHost("sandbox.acme.example")).toEqual([acme]);
+  });
+
   it("finds nothing for names that are nearly right, and for names of object members", () => {
     for (const id of ["Acme", "acme/", "", "__proto__", "constructor", "toString"]) {
       expect(registry.provider(id)).toBeNull();

@@ -36,7 +36,7 @@ export interface Registry {
   claimOf(secretName: string): SecretClaim | null;
   /**
    * @param host - A canonical host name: lower case, no port, no trailing dot.
-   * @returns Every provider with this host, or with a template this host is an expansion of.
+   * @returns Every provider with this host, in whatever region, or with a template it is an expansion of.
    */
   providersOfHost(host: string): readonly Provider[];
   /**
@@ -91,6 +91,9 @@ export function createRegistry(
     for (const host of provider.hosts) {
       if (isHostTemplate(host)) push(templates, fixedSuffix(host), { provider, template: host });
       else push(hosts, host, provider);
+    }
+    for (const region of Object.values(provider.regions ?? {})) {
+      for (const host of Object.values(region.hosts)) push(hosts, host, provider);
     }
   }
   if (complaints.length > 0) {

@@ -12,5 +12,7 @@ it("exports exactly these values", () => {
     "isHostTemplate",
     "isRegistryError",
     "parseProvider",
+    "regionFromSecret",
+    "resolveHost",
   ]);
 });

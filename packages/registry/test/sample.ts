@@ -39,7 +39,7 @@ export function sample(): Record<string, unknown> {
         { name: "X-Account", template: "{{account}}" },
       ],
     },
-    authCapabilities: ["acme/things", "acme/things-delete", "acme/graphql"],
+    authCapabilities: ["acme/things", "acme/things-delete", "acme/graph_ql"],
     alternatives: [
       {
         id: "oauth",
@@ -157,6 +157,13 @@ export function sample(): Record<string, unknown> {
       },
       region: { description: "The region.", values: ["eu", "us.gov"], default: "eu" },
     },
+    regions: {
+      sandbox: {
+        description: "For trying out.",
+        hosts: { "api.{region}.acme.example": "sandbox.acme.example" },
+        fromSecret: { placeholder: "key", pattern: "^acme_test" },
+      },
+    },
     ports: { "api.{region}.acme.example": 8443 },
     staticHeaders: { "Acme-Version": "2026-01-01" },
     capabilities: [
@@ -166,7 +173,13 @@ export function sample(): Record<string, unknown> {
         host: "{tenant}.acme.example",
         risk: "write",
         rules: [
-          { methods: ["GET", "HEAD"], match: "prefix", path: "/v1/things", risk: "read" },
+          {
+            methods: ["GET", "HEAD"],
+            match: "prefix",
+            path: "/v1/things",
+            risk: "read",
+            encodedSlash: true,
+          },
           {
             methods: ["POST"],
             match: "pattern",
@@ -184,7 +197,7 @@ export function sample(): Record<string, unknown> {
         rules: [{ methods: ["DELETE"], match: "pattern", path: "/v1/things/{path+}" }],
       },
       {
-        id: "acme/graphql",
+        id: "acme/graph_ql",
         description: "Query.",
         host: "api.{region}.acme.example",
         risk: "write",
