@@ -139,4 +139,5 @@ if (script === undefined || !(script in manifest.scripts)) {
 }
 const env = { ...process.env, PATH: pathWithPnpm() };
 installDependencies(env);
-process.exit(pnpm(["run", script, ...args], env));
+// Silent: pnpm would have the last word after a failure, and it is not news.
+process.exit(pnpm(["--silent", "run", script, ...args], env));
