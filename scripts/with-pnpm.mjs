@@ -11,6 +11,9 @@ import { fileURLToPath } from "node:url";
 const root = resolve(dirname(fileURLToPath(import.meta.url)), "..");
 const manifest = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
 const version = /^pnpm@([\d.]+)/.exec(manifest.packageManager)?.[1] ?? "";
+// What `npm view pnpm@<version> dist.integrity` says; it changes with `packageManager`.
+const integrity =
+  "sha512-9JtajqD97bRLs8DB1ldQkqU8KVDZW3rRXfEfF5dId6LeOgHAfpNOmyjOcW5RwJqUlixzBtCb4uHksYqMh2L9Mg==";
 const onWindows = process.platform === "win32";
 
 /** @param {string} message @param {string} hint @returns {never} */
@@ -38,12 +41,22 @@ function isPinned(path) {
  */
 const cache = join(root, "scripts", "node_modules", `.pnpm-${version}`);
 
+/** @param {string} name @param {unknown} value */
+function writeJson(name, value) {
+  writeFileSync(join(cache, name), `${JSON.stringify(value)}\n`);
+}
+
 /** Puts the pinned pnpm into `cache`. */
 function fetchPnpm() {
   process.stderr.write(`aivault: fetching pnpm ${version} (once, into this checkout)\n`);
   rmSync(cache, { recursive: true, force: true });
   mkdirSync(cache, { recursive: true });
-  writeFileSync(join(cache, "package.json"), '{ "private": true }\n');
+  // A lockfile of one package, so that what arrives is what was tested, or nothing.
+  const dependencies = { pnpm: version };
+  const pnpmPackage = { version, integrity, bin: { pnpm: "bin/pnpm.cjs", pnpx: "bin/pnpx.cjs" } };
+  const packages = { "": { dependencies }, "node_modules/pnpm": pnpmPackage };
+  writeJson("package.json", { private: true, dependencies });
+  writeJson("package-lock.json", { lockfileVersion: 3, requires: true, packages });
   // The user's npm configuration keeps its say about registry, proxy and certificates. What would
   // put the files elsewhere, or leave them out, is settled here.
   const settings = [
@@ -54,7 +67,7 @@ function fetchPnpm() {
     "--bin-links=true",
     "--dry-run=false",
     "--ignore-scripts=true",
-    "--package-lock=false",
+    "--package-lock=true",
     "--package-lock-only=false",
     "--engine-strict=false",
     "--audit=false",
@@ -62,11 +75,11 @@ function fetchPnpm() {
     "--update-notifier=false",
     "--loglevel=error",
   ];
-  const install = spawnSync(
-    "npm",
-    ["install", "--prefix", cache, "--no-save", `pnpm@${version}`, ...settings],
-    { cwd: cache, stdio: ["ignore", 2, 2], shell: onWindows },
-  );
+  const install = spawnSync("npm", ["ci", "--prefix", cache, ...settings], {
+    cwd: cache,
+    stdio: ["ignore", 2, 2],
+    shell: onWindows,
+  });
   if (install.status !== 0) {
     rmSync(cache, { recursive: true, force: true });
     fail(
