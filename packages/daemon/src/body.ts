@@ -24,6 +24,10 @@ const BODY_TIMEOUT_MS = 30_000;
  */
 export function collect(stream: Readable, bytesMax: number): Promise<Uint8Array> {
   return new Promise((resolve, reject) => {
+    if (stream.destroyed) {
+      reject(stream.errored ?? new Problem("invalid_request", "the body ended early"));
+      return;
+    }
     let buffer = new Uint8Array(Math.min(bytesMax, 4096));
     let length = 0;
     const timer = setTimeout(

@@ -6,8 +6,8 @@
 
 import type { IncomingMessage } from "node:http";
 import type { Readable } from "node:stream";
+import { BrokerError } from "@aivault/broker";
 import { Busboy, type BusboyFileStream } from "@fastify/busboy";
-import { Problem } from "./problem.ts";
 
 /** One part. Its body must be consumed before the next part is asked for. */
 export interface Part {
@@ -21,7 +21,7 @@ export interface MultipartReader {
   /**
    * The next part, or null after the last.
    *
-   * @throws {Problem} `invalid_request`: malformed, or the client went away in the middle.
+   * @throws {BrokerError} `invalid_request`: malformed, or the client went away in the middle.
    */
   next(): Promise<Part | null>;
   /** Stop reading. Idempotent; the rest of the body is dropped unread. */
@@ -39,18 +39,19 @@ export function isMultipart(request: IncomingMessage): boolean {
 /**
  * Begin to read a request as `multipart/form-data`.
  *
- * @throws {Problem} `invalid_request`: no usable boundary.
+ * @throws {BrokerError} `invalid_request`: no usable boundary.
  */
 export function readMultipart(request: IncomingMessage): MultipartReader {
   const parts: Part[] = [];
   const open = new Set<BusboyFileStream>();
-  let waiting: { resolve(part: Part | null): void; reject(problem: Problem): void } | null = null;
-  let failure: Problem | null = null;
+  let waiting: { resolve(part: Part | null): void; reject(problem: BrokerError): void } | null =
+    null;
+  let failure: BrokerError | null = null;
   let finished = false;
 
   const parser = newParser(request);
 
-  const fail = (problem: Problem) => {
+  const fail = (problem: BrokerError) => {
     if (failure !== null || finished) return;
     failure = problem;
     request.unpipe(parser);
@@ -95,9 +96,9 @@ export function readMultipart(request: IncomingMessage): MultipartReader {
 
   return {
     next() {
+      if (failure !== null) return Promise.reject(failure);
       const part = parts.shift();
       if (part !== undefined) return Promise.resolve(part);
-      if (failure !== null) return Promise.reject(failure);
       if (finished) return Promise.resolve(null);
       return new Promise((resolve, reject) => {
         waiting = { resolve, reject };
@@ -128,6 +129,7 @@ function newParser(request: IncomingMessage) {
   }
 }
 
-function malformed(problem: string, cause?: unknown): Problem {
-  return new Problem("invalid_request", `the multipart body ${problem}`, { cause });
+// The broker's own kind of error: it is the broker that reads the bodies of uploads.
+function malformed(problem: string, cause?: unknown): BrokerError {
+  return new BrokerError("invalid_request", `the multipart body ${problem}`, { cause });
 }

@@ -1,0 +1,30 @@
+import { describe, expect, it } from "vitest";
+import { parseArguments } from "./options.ts";
+
+describe("parseArguments", () => {
+  it.each<[string[], object]>([
+    [[], { kind: "serve", once: false }],
+    [["--once"], { kind: "serve", once: true }],
+    [["--socket", "/a.sock"], { kind: "serve", once: false, socket: "/a.sock" }],
+    [["--socket=/a=b.sock", "--once"], { kind: "serve", once: true, socket: "/a=b.sock" }],
+    [["--version"], { kind: "version" }],
+    [["--help"], { kind: "help" }],
+    [["-h", "--nonsense"], { kind: "help" }],
+  ])("reads %j", (args, command) => {
+    expect(parseArguments(args)).toEqual(command);
+  });
+
+  it.each([
+    [["--sockets", "/a"]],
+    [["--socket"]],
+    [["--socket", ""]],
+    [["--socket", "/a", "--socket", "/b"]],
+    [["--once=yes"]],
+    [["serve"]],
+    [["-"]],
+  ])("refuses %j", (args) => {
+    expect(() => parseArguments(args)).toThrow(
+      expect.objectContaining({ code: "DAEMON_OPTION_INVALID" }),
+    );
+  });
+});
