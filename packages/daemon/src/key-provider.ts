@@ -3,6 +3,8 @@
 import { type KeyProvider, type KeyProviderConfig, VaultError } from "@aivault/vault-core";
 import { environmentKeyProvider, fileKeyProvider } from "@aivault/vault-core/node";
 import type { VaultPaths } from "./paths.ts";
+import { platformName } from "./platform/index.ts";
+import { keychainKeyProvider, loadKeychain } from "./platform/keychain.ts";
 
 /** The operator's choice when a vault is made. */
 export type KeyProviderChoice =
@@ -27,8 +29,10 @@ export function chosenKeyProvider(
       return fileKeyProvider(choice.path ?? paths.keyFile);
     case "env":
       return environmentKeyProvider(choice.variable ?? "AIVAULT_KEY", env);
-    default:
+    case "passphrase":
       throw unsupported(choice.kind);
+    default:
+      return keychain({ kind: choice.kind, service: "aivault", account: keychainAccount(paths) });
   }
 }
 
@@ -47,8 +51,17 @@ export function storedKeyProvider(config: KeyProviderConfig, env: Environment): 
     case "passphrase":
       return null;
     default:
-      throw unsupported(config.kind);
+      return keychain(config);
   }
+}
+
+function keychain(config: Extract<KeyProviderConfig, { service: string }>): KeyProvider {
+  return keychainKeyProvider(config, () => loadKeychain(config.kind, platformName));
+}
+
+/** `kek`, as it always was, for the vault of this account; a vault elsewhere has an entry of its own. */
+function keychainAccount(paths: VaultPaths): string {
+  return paths.isDefault ? "kek" : `kek:${paths.root}`;
 }
 
 function unsupported(kind: string): VaultError {

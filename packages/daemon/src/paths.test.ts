@@ -5,6 +5,7 @@ describe("resolvePaths", () => {
   it("puts everything under ~/.aivault without an environment", () => {
     expect(resolvePaths({ HOME: "/home/o" }, "linux")).toEqual({
       root: "/home/o/.aivault/data/vault",
+      isDefault: true,
       configFile: "/home/o/.aivault/data/vault/vault.json",
       keyFile: "/home/o/.aivault/keys/kek.key",
       runDir: "/home/o/.aivault/run",
@@ -17,6 +18,7 @@ describe("resolvePaths", () => {
   it("moves vault, key and sockets together with AIVAULT_DIR", () => {
     expect(resolvePaths({ HOME: "/home/o", AIVAULT_DIR: "/v" }, "darwin")).toEqual({
       root: "/v",
+      isDefault: false,
       configFile: "/v/vault.json",
       keyFile: "/v/kek.key",
       runDir: "/v/run",

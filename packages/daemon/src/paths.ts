@@ -8,6 +8,8 @@ import { DaemonError } from "./errors.ts";
 export interface VaultPaths {
   /** The vault directory: `$AIVAULT_DIR` or `~/.aivault/data/vault`. */
   readonly root: string;
+  /** The root was not moved by `AIVAULT_DIR`. */
+  readonly isDefault: boolean;
   /** `<root>/vault.json`; exists exactly when there is a vault. */
   readonly configFile: string;
   /** Where the file key provider keeps the KEK unless told otherwise. */
@@ -41,6 +43,7 @@ export function resolvePaths(env: Environment, platform: string): VaultPaths {
   const socket = pathOf(env, "AIVAULTD_SOCKET") ?? join(runDir, "aivaultd.sock");
   return {
     root,
+    isDefault: override === null,
     configFile: join(root, "vault.json"),
     keyFile: override === null ? join(base, "keys", "kek.key") : join(root, "kek.key"),
     runDir,
