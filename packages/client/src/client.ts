@@ -3,7 +3,7 @@
  */
 import type { IncomingMessage } from "node:http";
 import { homedir } from "node:os";
-import { callerSockets, type Environment } from "./discovery.ts";
+import { callerSockets, type DiscoveryOptions, type Environment } from "./discovery.ts";
 import { AivaultError, refusalError } from "./errors.ts";
 import { type AivaultFetch, fetchFor } from "./fetch.ts";
 import { multipart } from "./multipart.ts";
@@ -83,13 +83,15 @@ export interface AivaultClient {
 
 /** A client of the daemon. Connects on first use. */
 export function createClient(options: ClientOptions = {}): AivaultClient {
-  const sockets = callerSockets({
-    socket: options.socket,
-    env: options.env ?? process.env,
-    home: homedir(),
-    platform: process.platform,
-  });
+  const sockets = callerSockets(discoveryOptions(options));
   return callerClient(unixTransport(sockets), options);
+}
+
+/** What to look for a socket with: the options' environment and home, else the process's own. */
+export function discoveryOptions(options: ClientOptions): DiscoveryOptions {
+  const env = options.env ?? process.env;
+  const { HOME } = env;
+  return { socket: options.socket, env, home: HOME || homedir(), platform: process.platform };
 }
 
 /** The caller's half of any client, over an open transport. */

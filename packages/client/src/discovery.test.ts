@@ -45,7 +45,7 @@ describe("operatorSocket", () => {
     [{ ...machine, env: {} }, "/home/u/.aivault/run/aivaultd.operator.sock"],
     [{ ...machine, env: { AIVAULT_DIR: "/d" } }, "/d/run/aivaultd.operator.sock"],
     [{ ...machine, env: { AIVAULTD_SOCKET: "/e/x.sock" } }, "/e/x.operator.sock"],
-    [{ ...machine, env: { AIVAULTD_SOCKET: "/e/socket" } }, "/e/aivaultd.operator.sock"],
+    [{ ...machine, env: { AIVAULTD_SOCKET: "/e/socket" } }, "/e/socket.operator.sock"],
   ] as const)(
     "lies beside the caller socket, and is never the shared one (%#)",
     (options, expected) => {

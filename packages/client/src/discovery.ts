@@ -1,7 +1,7 @@
 /**
  * Where the daemon listens: the environment in, candidate socket paths out. No I/O.
  */
-import { dirname, join } from "node:path";
+import { join, resolve } from "node:path";
 
 /** The environment, as `process.env` has it. Read once, by whoever creates a client. */
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -30,13 +30,13 @@ export interface DiscoveryOptions {
 export function callerSockets(options: DiscoveryOptions): readonly [string, ...string[]] {
   const { env } = options;
   const { AIVAULTD_SOCKET, AIVAULTD_SHARED_SOCKET, AIVAULT_DIR } = env;
-  const explicit = options.socket ?? nonEmpty(AIVAULTD_SOCKET);
+  const explicit = options.socket ?? pathOf(AIVAULTD_SOCKET);
   if (explicit !== undefined) return [explicit];
   const own = join(runDirectory(options), "aivaultd.sock");
-  const shared = nonEmpty(AIVAULTD_SHARED_SOCKET);
+  const shared = pathOf(AIVAULTD_SHARED_SOCKET);
   if (shared !== undefined) return [own, shared];
   const usual = SHARED_SOCKETS[options.platform];
-  if (nonEmpty(AIVAULT_DIR) !== undefined || usual === undefined) return [own];
+  if (pathOf(AIVAULT_DIR) !== undefined || usual === undefined) return [own];
   return [own, usual];
 }
 
@@ -47,24 +47,23 @@ export function callerSockets(options: DiscoveryOptions): readonly [string, ...s
 export function operatorSocket(options: DiscoveryOptions): string {
   if (options.socket !== undefined) return options.socket;
   const { AIVAULTD_SOCKET } = options.env;
-  const caller = nonEmpty(AIVAULTD_SOCKET);
+  const caller = pathOf(AIVAULTD_SOCKET);
   if (caller !== undefined) return operatorSocketBeside(caller);
   return join(runDirectory(options), "aivaultd.operator.sock");
 }
 
 /** The operator socket that belongs to the caller socket at `caller`: `x.sock` to `x.operator.sock`. */
 export function operatorSocketBeside(caller: string): string {
-  return caller.endsWith(".sock")
-    ? `${caller.slice(0, -".sock".length)}.operator.sock`
-    : join(dirname(caller), "aivaultd.operator.sock");
+  const stem = caller.endsWith(".sock") ? caller.slice(0, -".sock".length) : caller;
+  return `${stem}.operator.sock`;
 }
 
 function runDirectory({ env, home }: DiscoveryOptions): string {
   const { AIVAULT_DIR } = env;
-  const root = nonEmpty(AIVAULT_DIR);
+  const root = pathOf(AIVAULT_DIR);
   return root === undefined ? join(home, ".aivault", "run") : join(root, "run");
 }
 
-function nonEmpty(value: string | undefined): string | undefined {
-  return value === undefined || value.trim() === "" ? undefined : value;
+function pathOf(value: string | undefined): string | undefined {
+  return value === undefined || value.trim() === "" ? undefined : resolve(value);
 }

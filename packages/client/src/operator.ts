@@ -2,12 +2,12 @@
  * The operator's client. An entry of its own, so that agent code does not load it.
  */
 import { randomUUID } from "node:crypto";
-import { homedir } from "node:os";
 import {
   type AivaultClient,
   allPages,
   type ClientOptions,
   callerClient,
+  discoveryOptions,
   jsonRpc,
 } from "./client.ts";
 import { operatorSocket } from "./discovery.ts";
@@ -70,12 +70,7 @@ export interface OperatorClient extends AivaultClient {
 
 /** A client of the daemon's operator socket. Connects on first use. */
 export function createOperatorClient(options: OperatorClientOptions = {}): OperatorClient {
-  const socket = operatorSocket({
-    socket: options.socket,
-    env: options.env ?? process.env,
-    home: homedir(),
-    platform: process.platform,
-  });
+  const socket = operatorSocket(discoveryOptions(options));
   const transport = unixTransport([socket]);
   const rpc = jsonRpc(transport, options.headers);
   const octets = { "content-type": "application/octet-stream" };

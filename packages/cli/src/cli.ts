@@ -1,0 +1,142 @@
+/**
+ * From words to an exit status: find the command, read its arguments, run it, and say what failed.
+ */
+import { isAivaultError } from "@aivault/client";
+import { isOn, nearest, parseArgs } from "./args.ts";
+import type { Command } from "./command.ts";
+import { COMMANDS, findCommand } from "./commands/index.ts";
+import { CliError, usageError } from "./errors.ts";
+import { EXIT, exitStatusOf } from "./exit-status.ts";
+import type { Environment, Output } from "./output.ts";
+import { Session } from "./session.ts";
+
+/** What a run needs from its process. */
+export interface Terminal {
+  readonly argv: readonly string[];
+  readonly env: Environment;
+  readonly out: Output;
+  readonly version: string;
+  /** Aborted by ^C and SIGTERM. */
+  readonly signal: AbortSignal;
+}
+
+/** Run one command line. Never throws. @returns The exit status. */
+export async function run(terminal: Terminal): Promise<number> {
+  const { out, env, version } = terminal;
+  const session = new Session(env, out, version);
+  try {
+    return await dispatch(terminal, session);
+  } catch (error) {
+    return report(out, error);
+  } finally {
+    await session.close().catch((error: unknown) => report(out, error));
+  }
+}
+
+async function dispatch(terminal: Terminal, session: Session): Promise<number> {
+  const { out, env, signal, version } = terminal;
+  const argv = globalFlagsLast(terminal.argv);
+  const [first] = argv;
+  if (first === "--version" || first === "-V") {
+    out.answer(version);
+    return EXIT.done;
+  }
+  if (first === undefined || first === "--help" || first === "-h" || first === "help") {
+    return await help(
+      terminal,
+      argv.slice(1).filter((word) => !word.startsWith("-")),
+    );
+  }
+  const found = findCommand(argv);
+  if (found.kind === "noun") return await nounAlone(terminal, found.noun, found.word);
+  if (found.kind === "unknown") throw unknownCommand(found.word);
+
+  const { command, words } = found;
+  const args = await parse(command, argv.slice(words));
+  if (isOn(args, "quiet")) out.beQuiet();
+  if (isOn(args, "help")) return await help(terminal, command.words);
+  const act = await command.load();
+  return (await act({ command, args, out, env, session, signal })) ?? EXIT.done;
+}
+
+async function parse(command: Command, argv: readonly string[]) {
+  if (command.frequent === true) return parseArgs(command, argv);
+  const { parseArgsWithYargs } = await import("./args-yargs.ts");
+  return await parseArgsWithYargs(command, argv);
+}
+
+// `aivault --quiet status` means `aivault status --quiet`.
+function globalFlagsLast(argv: readonly string[]): readonly string[] {
+  const leading = argv.findIndex((word) => !["-q", "--quiet", "-h", "--help"].includes(word));
+  return leading <= 0 ? argv : [...argv.slice(leading), ...argv.slice(0, leading)];
+}
+
+async function help({ out }: Terminal, words: readonly string[]): Promise<number> {
+  const { commandHelp, nounHelp, overviewHelp } = await import("./help.ts");
+  const width = Math.min(100, out.columns === Number.POSITIVE_INFINITY ? 100 : out.columns);
+  const found = words.length === 0 ? null : findCommand(words);
+  if (found?.kind === "unknown") throw unknownCommand(found.word);
+  const lines =
+    found === null
+      ? overviewHelp(out.colors, width)
+      : found.kind === "noun"
+        ? nounHelp(found.noun, out.colors, width)
+        : commandHelp(found.command, out.colors, width);
+  for (const line of lines) out.answer(line);
+  return EXIT.done;
+}
+
+async function nounAlone(
+  terminal: Terminal,
+  noun: string,
+  word: string | undefined,
+): Promise<number> {
+  if (word === "--help" || word === "-h") return await help(terminal, [noun]);
+  const verbs = COMMANDS.filter(({ words }) => words[0] === noun).flatMap(
+    ({ words }) => words[1] ?? [],
+  );
+  if (word === undefined || word.startsWith("-")) {
+    throw usageError(
+      `\`aivault ${noun}\` needs a verb: ${verbs.join(", ")}`,
+      `see \`aivault ${noun} --help\``,
+    );
+  }
+  const near = nearest(word, verbs);
+  throw usageError(
+    `\`aivault ${noun}\` has no verb \`${word}\``,
+    near === null
+      ? `its verbs are ${verbs.join(", ")}`
+      : `did you mean \`aivault ${noun} ${near}\`?`,
+  );
+}
+
+function unknownCommand(word: string): CliError {
+  const near = nearest(word, [...new Set(COMMANDS.map(({ words }) => words[0]))]);
+  return usageError(
+    `there is no command \`${word}\``,
+    near === null ? "`aivault --help` lists the commands" : `did you mean \`aivault ${near}\`?`,
+  );
+}
+
+/** Say what failed, in one or two lines, and choose the status. A stack trace is nobody's answer. */
+function report(out: Output, error: unknown): number {
+  if (isAivaultError(error) || error instanceof CliError || hasCode(error)) {
+    const hint = "hint" in error && typeof error.hint === "string" ? error.hint : null;
+    out.error(`${error.message} [${error.code}${reasonOf(error)}]`, hint);
+    return exitStatusOf(error.code);
+  }
+  out.error(
+    `unexpected failure: ${error instanceof Error ? error.message : "unknown"}`,
+    "`aivault doctor` checks what usually goes wrong; please report this",
+  );
+  return EXIT.failed;
+}
+
+function reasonOf(error: Error): string {
+  return "reason" in error && typeof error.reason === "string" ? `: ${error.reason}` : "";
+}
+
+// Errors of the daemon's own package, when it runs in this process.
+function hasCode(error: unknown): error is Error & { code: string } {
+  return error instanceof Error && "code" in error && typeof error.code === "string";
+}

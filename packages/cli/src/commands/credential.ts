@@ -1,0 +1,126 @@
+import { type Command, JSON_FLAGS, type Positional } from "../command.ts";
+
+const ID: Positional = {
+  name: "id",
+  summary: "the credential's id",
+  required: true,
+  completes: "credential",
+};
+
+export const credentialCommands: readonly Command[] = [
+  {
+    words: ["credential", "list"],
+    summary: "list credentials: which secret is used how, and where it may go",
+    flags: JSON_FLAGS,
+    load: async () => (await import("../run/credential.ts")).runList,
+  },
+  {
+    words: ["credential", "create"],
+    summary: "say how a secret is used, and which hosts it may go to",
+    details: [
+      "For a provider that aivault knows, the scheme and hosts are the registry's; storing the secret under the provider's name for it does this by itself.",
+    ],
+    positionals: [{ name: "id", summary: "an id of your choice", required: true }],
+    flags: [
+      {
+        name: "provider",
+        kind: "text",
+        value: "NAME",
+        required: true,
+        summary: "whose credential it is",
+      },
+      {
+        name: "secret-ref",
+        kind: "text",
+        value: "SECRET",
+        summary: "the secret: its name, id, or vault:secret:ID",
+        conflicts: ["secret"],
+        completes: "secret",
+      },
+      {
+        name: "secret",
+        kind: "list",
+        value: "PLACEHOLDER=SECRET",
+        summary: "one of several secrets, by the placeholder that templates name",
+      },
+      {
+        name: "auth",
+        kind: "text",
+        value: "SCHEME",
+        summary: "how the secret is put into a request",
+        choices: ["header", "query", "path", "basic", "multi-header", "multi-query"],
+      },
+      {
+        name: "header-name",
+        kind: "text",
+        value: "NAME",
+        summary: "with --auth header; default: authorization",
+      },
+      {
+        name: "value-template",
+        kind: "text",
+        value: "TEMPLATE",
+        summary: "with --auth header; default: Bearer {{secret}}",
+      },
+      {
+        name: "query-param",
+        kind: "text",
+        value: "NAME",
+        summary: "with --auth query; default: api_key",
+      },
+      {
+        name: "path-prefix-template",
+        kind: "text",
+        value: "TEMPLATE",
+        summary: "with --auth path; default: /bot{{secret}}",
+      },
+      {
+        name: "auth-header",
+        kind: "list",
+        value: "NAME=TEMPLATE",
+        summary: "with --auth multi-header, each header",
+      },
+      {
+        name: "auth-query",
+        kind: "list",
+        value: "NAME=TEMPLATE",
+        summary: "with --auth multi-query, each parameter",
+      },
+      {
+        name: "basic-username",
+        kind: "text",
+        value: "TEMPLATE",
+        summary: "with --auth basic; default: {{username}}",
+      },
+      {
+        name: "basic-password",
+        kind: "text",
+        value: "TEMPLATE",
+        summary: "with --auth basic; default: {{password}}",
+      },
+      { name: "host", kind: "list", value: "HOST", summary: "a host the secret may go to" },
+      { name: "workspace-id", kind: "text", value: "ID", summary: "only for this workspace" },
+      {
+        name: "group-id",
+        kind: "text",
+        value: "ID",
+        summary: "only for this group of the workspace",
+      },
+      ...JSON_FLAGS,
+    ],
+    examples: [
+      {
+        title: "An API of your own",
+        line: "aivault credential create acme --provider acme --secret-ref ACME_KEY --auth header --host api.acme.example",
+      },
+    ],
+    load: async () => (await import("../run/credential.ts")).runCreate,
+  },
+  {
+    words: ["credential", "delete"],
+    summary: "delete a credential; its secrets stay",
+    positionals: [ID],
+    flags: JSON_FLAGS,
+    load: async () => (await import("../run/credential.ts")).runDelete,
+  },
+];

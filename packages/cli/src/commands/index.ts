@@ -1,0 +1,49 @@
+/**
+ * Every command, in the order that help shows them.
+ */
+import type { Command } from "../command.ts";
+import { capabilityCommands } from "./capability.ts";
+import { credentialCommands } from "./credential.ts";
+import { daemonCommands } from "./daemon.ts";
+import { invokeCommands } from "./invoke.ts";
+import { secretCommands } from "./secrets.ts";
+import { vaultCommands } from "./vault.ts";
+
+/** Commands under one heading of the help. */
+export interface CommandGroup {
+  readonly title: string;
+  readonly commands: readonly Command[];
+}
+
+export const COMMAND_GROUPS: readonly CommandGroup[] = [
+  { title: "Use", commands: invokeCommands },
+  { title: "Secrets", commands: secretCommands },
+  { title: "Capabilities", commands: capabilityCommands },
+  { title: "Credentials", commands: credentialCommands },
+  { title: "Vault", commands: vaultCommands },
+  { title: "Daemon", commands: daemonCommands },
+];
+
+export const COMMANDS: readonly Command[] = COMMAND_GROUPS.flatMap(({ commands }) => commands);
+
+/** What a command line names: a command and where its words end, or as much as could be made of it. */
+export type Found =
+  | { readonly kind: "command"; readonly command: Command; readonly words: number }
+  /** A noun without its verb, such as `secrets`. */
+  | { readonly kind: "noun"; readonly noun: string; readonly word: string | undefined }
+  | { readonly kind: "unknown"; readonly word: string };
+
+/** Find the command whose words, or whose alias, `argv` begins with; the longest wins. */
+export function findCommand(argv: readonly string[]): Found {
+  let best: { command: Command; words: number } | undefined;
+  for (const command of COMMANDS) {
+    for (const words of [command.words, ...(command.aliases ?? [])]) {
+      const matches = words.every((word, index) => argv[index] === word);
+      if (matches && words.length > (best?.words ?? 0)) best = { command, words: words.length };
+    }
+  }
+  if (best !== undefined) return { kind: "command", ...best };
+  const [noun = "", word] = argv;
+  const isNoun = COMMANDS.some(({ words }) => words[0] === noun);
+  return isNoun ? { kind: "noun", noun, word } : { kind: "unknown", word: noun };
+}

@@ -1,0 +1,187 @@
+/**
+ * Questions to the person at the terminal.
+ *
+ * A hidden answer is read here, octet by octet into a buffer that is wiped, because a line editor
+ * would leave the value in strings that cannot be. Nothing is echoed, not even a mark per character:
+ * the length of a key is nobody's business.
+ */
+import type { Writable } from "node:stream";
+import type { ReadStream } from "node:tty";
+import { CliError } from "./errors.ts";
+
+const CTRL_C = 0x03;
+const CTRL_D = 0x04;
+const BACKSPACE = 0x08;
+const LINE_FEED = 0x0a;
+const RETURN = 0x0d;
+const CTRL_U = 0x15;
+const ESCAPE = 0x1b;
+const DELETE = 0x7f;
+
+// Bracketed paste: the terminal marks what is pasted, so that a key of many lines arrives whole and
+// its lines do not end up as commands in the shell.
+const PASTE_ON = "\u001b[?2004h";
+const PASTE_OFF = "\u001b[?2004l";
+const PASTE_BEGIN = "[200~";
+const PASTE_END = "[201~";
+
+/**
+ * Ask for a value without showing it.
+ *
+ * @returns The octets typed or pasted, without the return. The caller wipes them.
+ * @throws {CliError} `CLI_CANCELLED` on ^C, or ^D with nothing typed; `CLI_INPUT` when it is too long,
+ * or when several lines come from a terminal that does not mark a paste.
+ */
+export async function promptHidden(
+  question: string,
+  input: ReadStream,
+  output: Writable,
+  bytesMax: number,
+): Promise<Buffer> {
+  const reader = new HiddenReader(bytesMax);
+  output.write(`${question} ${PASTE_ON}`);
+  input.setRawMode(true);
+  input.resume();
+  try {
+    return await new Promise<Buffer>((resolve, reject) => {
+      input.on("data", (chunk: Buffer) => {
+        try {
+          const value = reader.push(chunk);
+          if (value !== null) resolve(value);
+        } catch (error) {
+          reject(error as Error);
+        } finally {
+          chunk.fill(0);
+        }
+      });
+      input.once("end", () => reject(cancelled()));
+    });
+  } finally {
+    reader.wipe();
+    input.removeAllListeners("data");
+    input.setRawMode(false);
+    input.pause();
+    output.write(`${PASTE_OFF}\n`);
+  }
+}
+
+/** What keys do while a hidden value is typed. */
+export class HiddenReader {
+  #buffer: Buffer;
+  #length = 0;
+  /** An escape sequence that has begun, without its escape; null outside one. */
+  #escape: string | null = null;
+  #pasting = false;
+
+  constructor(bytesMax: number) {
+    this.#buffer = Buffer.alloc(bytesMax);
+  }
+
+  /** @returns The value when `chunk` completes it, else null. The chunk is not kept. */
+  push(chunk: Uint8Array): Buffer | null {
+    for (const [index, byte] of chunk.entries()) {
+      if (this.#key(byte) === "done") {
+        // \r\n is one return. More than that, unmarked, is a paste whose rest would be lost.
+        const rest = chunk.subarray(index + 1);
+        if (rest.some((next) => next !== LINE_FEED)) throw severalLines();
+        return Buffer.from(this.#buffer.subarray(0, this.#length));
+      }
+    }
+    return null;
+  }
+
+  wipe(): void {
+    this.#buffer.fill(0);
+  }
+
+  #key(byte: number): "done" | undefined {
+    if (this.#escape !== null) return void this.#escapeKey(byte);
+    if (byte === ESCAPE) {
+      this.#escape = "";
+      return undefined;
+    }
+    if (this.#pasting) return void this.#append(byte === RETURN ? LINE_FEED : byte);
+    switch (byte) {
+      case CTRL_C:
+        throw cancelled();
+      case CTRL_D:
+        if (this.#length === 0) throw cancelled();
+        return "done";
+      case RETURN:
+      case LINE_FEED:
+        return "done";
+      case CTRL_U:
+        this.#erase(this.#length);
+        return undefined;
+      case BACKSPACE:
+      case DELETE:
+        this.#erase(this.#lastCharacterBytes());
+        return undefined;
+      default:
+        // Other control keys are slips; no key or passphrase is typed with them.
+        return byte < 0x20 ? undefined : void this.#append(byte);
+    }
+  }
+
+  // Arrow keys and the like are swallowed; the two paste marks switch.
+  #escapeKey(byte: number): void {
+    this.#escape += String.fromCharCode(byte);
+    const sequence = this.#escape as string;
+    if (sequence === PASTE_BEGIN) this.#pasting = true;
+    if (sequence === PASTE_END) this.#pasting = false;
+    const introducer = sequence === "[" || sequence === "O";
+    const complete = !introducer && byte >= 0x40 && byte <= 0x7e;
+    if (complete || sequence.length > 16) this.#escape = null;
+  }
+
+  #append(byte: number): void {
+    if (this.#length === this.#buffer.length) {
+      throw new CliError("CLI_INPUT", `a value has at most ${this.#buffer.length} bytes`);
+    }
+    this.#buffer[this.#length] = byte;
+    this.#length += 1;
+  }
+
+  #erase(bytes: number): void {
+    this.#buffer.fill(0, this.#length - bytes, this.#length);
+    this.#length -= bytes;
+  }
+
+  #lastCharacterBytes(): number {
+    let bytes = 0;
+    while (bytes < this.#length) {
+      bytes += 1;
+      // UTF-8: 10xxxxxx continues a character.
+      if (((this.#buffer[this.#length - bytes] as number) & 0xc0) !== 0x80) break;
+    }
+    return bytes;
+  }
+}
+
+/**
+ * Ask for a yes or no; no is the default.
+ *
+ * @throws {CliError} `CLI_CANCELLED` on ^C.
+ */
+export async function confirm(question: string): Promise<boolean> {
+  const prompts = await import("@clack/prompts");
+  const answer = await prompts.confirm({
+    message: question,
+    initialValue: false,
+    output: process.stderr,
+  });
+  if (prompts.isCancel(answer)) throw cancelled();
+  return answer;
+}
+
+function cancelled(): CliError {
+  return new CliError("CLI_CANCELLED", "cancelled; nothing was changed");
+}
+
+function severalLines(): CliError {
+  return new CliError(
+    "CLI_INPUT",
+    "the value has several lines, and this terminal does not say which belong to it",
+    "give it with --value-file or --value-stdin",
+  );
+}

@@ -1,0 +1,98 @@
+import type { WireAuditEntry } from "@aivault/client";
+import type { OperatorClient } from "@aivault/client/operator";
+import { count, wantsJson } from "../args.ts";
+import type { Context } from "../context.ts";
+import { auditShape } from "../shapes.ts";
+import { counted, table } from "../table.ts";
+
+const LIMIT = 200;
+const PAGE = 500;
+
+/** Print the newest entries. */
+export async function runAudit(context: Context): Promise<void> {
+  const { args, out, session } = context;
+  const operator = await session.operator();
+  const limit = count(args, "limit") ?? LIMIT;
+  const entries = await newest(operator, limit, count(args, "before-ts-ms") ?? 0);
+  if (wantsJson(args) || !out.isTerminal) {
+    out.json(entries.map(auditShape));
+    return;
+  }
+  if (entries.length === 0) {
+    out.answer("no audit entries");
+    return;
+  }
+  const columns = [
+    { title: "seq" },
+    { title: "time", style: out.colors.dim },
+    { title: "event" },
+    { title: "what", flexible: true as const },
+  ];
+  const rows = entries.map(({ seq, tsMs, event }) => [
+    String(seq),
+    localTime(tsMs),
+    event.kind,
+    detailText(event),
+  ]);
+  for (const line of table(columns, rows, out.columns)) out.answer(line);
+  out.note(`${counted(entries.length, "entry", "entries")}; --json has every field`);
+}
+
+/** Check the chain, and fail if it does not hold. */
+export async function runAuditVerify({ args, out, session }: Context): Promise<void> {
+  const result = await (await session.operator()).verifyAudit();
+  if (wantsJson(args) || !out.isTerminal) out.json(result);
+  else {
+    const entries = result["entries"];
+    out.answer(
+      `the audit log is whole${typeof entries === "number" ? `: ${counted(entries, "entry", "entries")}` : ""}`,
+    );
+  }
+}
+
+async function newest(
+  operator: OperatorClient,
+  limit: number,
+  beforeTsMs: number,
+): Promise<readonly WireAuditEntry[]> {
+  const found: WireAuditEntry[] = [];
+  let beforeSeq: number | undefined;
+  while (found.length < limit) {
+    const page = await operator.audit({
+      limit: beforeTsMs > 0 ? PAGE : Math.min(PAGE, limit - found.length),
+      ...(beforeSeq === undefined ? {} : { beforeSeq }),
+    });
+    const last = page.at(-1);
+    if (last === undefined) break;
+    found.push(...page.filter(({ tsMs }) => beforeTsMs <= 0 || tsMs < beforeTsMs));
+    beforeSeq = last.seq;
+  }
+  return found.slice(0, limit);
+}
+
+// The fields most worth a glance, in this order; the rest is in the JSON.
+const GLANCE = [
+  "capability",
+  "credential",
+  "method",
+  "path",
+  "reason",
+  "status",
+  "outcome",
+  "name",
+  "id",
+  "secretId",
+];
+
+function detailText(event: WireAuditEntry["event"]): string {
+  return GLANCE.map((field) => event[field])
+    .filter((value) => typeof value === "string" || typeof value === "number")
+    .join(" ");
+}
+
+function localTime(tsMs: number): string {
+  const at = new Date(tsMs);
+  const two = (n: number) => String(n).padStart(2, "0");
+  const day = `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())}`;
+  return `${day} ${two(at.getHours())}:${two(at.getMinutes())}:${two(at.getSeconds())}`;
+}

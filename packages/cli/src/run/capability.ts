@@ -1,0 +1,156 @@
+import { isAivaultError, type WireCapability, type WireNewCapability } from "@aivault/client";
+import type { OperatorClient } from "@aivault/client/operator";
+import { isOn, list, text, wantsJson } from "../args.ts";
+import type { Context } from "../context.ts";
+import { usageError } from "../errors.ts";
+import { capabilityShape } from "../shapes.ts";
+import { counted, table } from "../table.ts";
+import { callText, describeShape } from "./describe.ts";
+
+/** What may be invoked. Goes through the caller's socket: an agent may ask too. */
+export async function runList({ args, out, session }: Context): Promise<void> {
+  const provider = text(args, "provider");
+  const all = (await session.asCaller((client) => client.capabilities())).filter(
+    (capability) =>
+      (provider === undefined || capability.provider === provider) &&
+      (capability.ready || !isOn(args, "ready")),
+  );
+  if (wantsJson(args)) {
+    const own = all.filter(({ origin }) => origin === "operator");
+    const registry = all.filter(({ origin }) => origin === "registry");
+    out.json({
+      capabilities: own.map(capabilityShape),
+      registryCapabilities: registry.map(capabilityShape),
+      policies: [],
+      path: session.location.root,
+    });
+    return;
+  }
+  const ready = all.filter((capability) => capability.ready);
+  const missing = all.filter((capability) => !capability.ready);
+  const { bold } = out.colors;
+  if (missing.length > 0) {
+    out.answer(bold("Available with another secret"));
+    for (const line of missingLines(missing)) out.answer(`  ${line}`);
+  }
+  if (ready.length === 0) {
+    if (missing.length === 0) out.answer("no capabilities");
+    out.note("`aivault secrets create NAME` with one of the names above makes its provider ready");
+    return;
+  }
+  if (missing.length > 0) out.answer("");
+  out.answer(bold("Ready"));
+  const columns = [
+    { title: "id", style: bold },
+    { title: "risk" },
+    { title: "methods" },
+    { title: "what it is for", flexible: true as const },
+  ];
+  const rows = ready.map(({ id, risk, rules, description }) => [
+    id,
+    risk,
+    [...new Set(rules.flatMap(({ methods }) => methods))].join(","),
+    description,
+  ]);
+  for (const line of table(columns, rows, out.columns - 2)) out.answer(`  ${line}`);
+  out.note(
+    `${counted(ready.length, "capability", "capabilities")} ready; \`aivault capability describe ID\` says how to call one`,
+  );
+}
+
+function missingLines(capabilities: readonly WireCapability[]): readonly string[] {
+  const byProvider = new Map<string, { count: number; missing: readonly string[] }>();
+  for (const { provider, missing } of capabilities) {
+    const count = (byProvider.get(provider)?.count ?? 0) + 1;
+    byProvider.set(provider, { count, missing });
+  }
+  const width = Math.max(...[...byProvider.keys()].map((provider) => provider.length));
+  return [...byProvider].map(([provider, { count, missing }]) => {
+    const how = missing.map((name) => `aivault secrets create ${name}`).join(" && ");
+    return `${provider.padEnd(width)}  ${String(count).padStart(3)}  ${how}`;
+  });
+}
+
+export async function runDescribe({ args, out, session }: Context): Promise<void> {
+  const id = args.positionals["id"] as string;
+  const capability = await session.asCaller((client) => client.describe(id));
+  if (wantsJson(args) || !out.isTerminal) {
+    out.json(describeShape(capability));
+    return;
+  }
+  for (const line of callText(capability, out.colors)) out.answer(line);
+}
+
+export async function runCreate(context: Context): Promise<void> {
+  const { args, out, session } = context;
+  requireOneHost(args);
+  const operator = await session.operator({ orInit: true });
+  const created = await operator.createCapability(await newCapability(context, operator));
+  if (wantsJson(args) || !out.isTerminal) out.json(capabilityShape(created));
+  else out.answer(`made capability ${created.id}`);
+  if (!created.ready)
+    out.note("no credential serves it yet; see `aivault credential create --help`");
+}
+
+/** Delete a capability. One that is not there is not an error, as older scripts expect. */
+export async function runDelete({ args, out, session }: Context): Promise<void> {
+  const id = args.positionals["id"] as string;
+  const removed = await (await session.operator()).deleteCapability(id).then(
+    () => true,
+    (error: unknown) => {
+      if (isAivaultError(error) && error.code === "capability_not_found") return false;
+      throw error;
+    },
+  );
+  if (wantsJson(args) || !out.isTerminal)
+    out.json({ removedCapability: removed, removedPolicy: false, id });
+  else out.answer(removed ? `deleted capability ${id}` : `there was no capability ${id}`);
+}
+
+function requireOneHost(args: Context["args"]): void {
+  if (list(args, "host").length > 1) throw usageError("a capability has exactly one host");
+  if (text(args, "provider") === undefined && text(args, "credential") === undefined) {
+    throw usageError("a capability needs --provider or --credential");
+  }
+  if (list(args, "host").length === 0 && text(args, "credential") === undefined) {
+    throw usageError("a capability needs --host, or --credential to take it from");
+  }
+}
+
+async function newCapability(
+  { args }: Context,
+  operator: OperatorClient,
+): Promise<WireNewCapability> {
+  const { provider, host } = await target(args, operator);
+  const methods = list(args, "method").map((method) => method.toUpperCase());
+  const match = (text(args, "match") ?? "prefix") as "prefix" | "exact" | "pattern";
+  const description = text(args, "description");
+  const risk = text(args, "risk") as WireNewCapability["risk"];
+  return {
+    id: args.positionals["id"] as string,
+    provider,
+    host,
+    rules: list(args, "path").map((path) => ({ methods, match, path })),
+    ...(description === undefined ? {} : { description }),
+    ...(risk === undefined ? {} : { risk }),
+  };
+}
+
+async function target(
+  args: Context["args"],
+  operator: OperatorClient,
+): Promise<{ provider: string; host: string }> {
+  const [host] = list(args, "host");
+  const id = text(args, "credential");
+  const provider = text(args, "provider");
+  if (id === undefined) return { provider: provider as string, host: host as string };
+  const credential = (await operator.credentials()).find((one) => one.id === id);
+  if (credential === undefined) {
+    throw usageError(`there is no credential \`${id}\``, "`aivault credential list` shows them");
+  }
+  const [only, ...more] = credential.hosts;
+  if (host === undefined && (only === undefined || more.length > 0)) {
+    throw usageError(`say which --host: \`${id}\` has ${credential.hosts.join(", ") || "none"}`);
+  }
+  return { provider: provider ?? credential.provider, host: host ?? (only as string) };
+}

@@ -1,0 +1,113 @@
+/**
+ * A secret value on its way in: from the terminal without echo, from stdin, from a file, or, with a
+ * warning, from the command line. Values are octets, lent to a callback and wiped after it; only
+ * `--value` puts one into a string, which JavaScript cannot wipe.
+ */
+import { constants } from "node:fs";
+import { open } from "node:fs/promises";
+import type { Readable } from "node:stream";
+import { isOn, text } from "./args.ts";
+import type { Context } from "./context.ts";
+import { CliError, usageError } from "./errors.ts";
+
+// Private keys and service account files are a few kilobytes. This keeps /dev/zero from being one.
+const VALUE_BYTES_MAX = 1024 * 1024;
+
+/**
+ * Obtain a value the way the flags say, lend it to `use`, and wipe it.
+ *
+ * @param question - What the terminal asks, when it is asked.
+ * @throws {CliError} `CLI_USAGE`: no way was named and there is no terminal; `CLI_INPUT`: empty, too
+ * long or unreadable; `CLI_CANCELLED`.
+ */
+export async function useSecretInput<T>(
+  context: Context,
+  question: string,
+  use: (value: Uint8Array) => Promise<T>,
+): Promise<T> {
+  const value = await readValue(context, question);
+  try {
+    if (value.length === 0)
+      throw new CliError("CLI_INPUT", "the value is empty; nothing was stored");
+    return await use(value);
+  } finally {
+    value.fill(0);
+  }
+}
+
+async function readValue({ args, out }: Context, question: string): Promise<Buffer> {
+  const literal = text(args, "value");
+  if (literal !== undefined) {
+    out.warn(
+      "the shell's history and the process list may keep this value; leave out --value to be asked",
+    );
+    return Buffer.from(literal, "utf8");
+  }
+  const path = text(args, "value-file");
+  if (path !== undefined)
+    return trimNewline(await readFileOctets(path), isOn(args, "keep-newline"));
+  if (isOn(args, "value-stdin")) {
+    return trimNewline(await readAll(process.stdin), isOn(args, "keep-newline"));
+  }
+  if (process.stdin.isTTY !== true) {
+    throw usageError(
+      "there is no terminal to ask for the value",
+      "give it with --value-stdin or --value-file",
+    );
+  }
+  const { promptHidden } = await import("./prompt.ts");
+  return await promptHidden(question, process.stdin, process.stderr, VALUE_BYTES_MAX);
+}
+
+/** The value without the one `\n` or `\r\n` that editors and `echo` add. Wipes what it leaves out. */
+export function trimNewline(value: Buffer, keep: boolean): Buffer {
+  if (keep || value.at(-1) !== 0x0a) return value;
+  return value.subarray(0, value.at(-2) === 0x0d ? -2 : -1);
+}
+
+async function readFileOctets(path: string): Promise<Buffer> {
+  const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK).catch(
+    (error: unknown) => {
+      throw inputError(path, error);
+    },
+  );
+  try {
+    const stat = await file.stat();
+    if (!stat.isFile()) throw new CliError("CLI_INPUT", `\`${path}\` is not a regular file`);
+    if (stat.size > VALUE_BYTES_MAX) throw tooLong();
+    return await file.readFile();
+  } finally {
+    await file.close();
+  }
+}
+
+async function readAll(input: Readable): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  try {
+    for await (const chunk of input as AsyncIterable<Buffer>) {
+      chunks.push(chunk);
+      bytes += chunk.length;
+      if (bytes > VALUE_BYTES_MAX) throw tooLong();
+    }
+    return Buffer.concat(chunks);
+  } finally {
+    for (const chunk of chunks) chunk.fill(0);
+  }
+}
+
+function tooLong(): CliError {
+  return new CliError("CLI_INPUT", `a value has at most ${VALUE_BYTES_MAX} bytes`);
+}
+
+/** A file that could not be read, with the reason in words. */
+export function inputError(path: string, cause: unknown): CliError {
+  const code = cause instanceof Error && "code" in cause ? String(cause.code) : "";
+  const reasons: Record<string, string> = { ENOENT: "no such file", EACCES: "permission denied" };
+  return new CliError(
+    "CLI_INPUT",
+    `cannot read \`${path}\`: ${reasons[code] ?? code}`,
+    null,
+    cause,
+  );
+}

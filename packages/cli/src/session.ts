@@ -1,0 +1,203 @@
+/**
+ * The way to the daemon: the one that runs, one that is started for the purpose, or the same code in
+ * this process (`AIVAULTD_DISABLE=1`).
+ */
+import { access } from "node:fs/promises";
+import { dirname } from "node:path";
+import {
+  type AivaultClient,
+  AivaultError,
+  callerSockets,
+  createClient,
+  isAivaultError,
+} from "@aivault/client";
+import type { OperatorClient } from "@aivault/client/operator";
+import { CliError } from "./errors.ts";
+import { isEnvOn, locateVault, type VaultLocation } from "./location.ts";
+import type { Environment, Output } from "./output.ts";
+
+export class Session {
+  readonly location: VaultLocation;
+  readonly #env: Environment;
+  readonly #out: Output;
+  readonly #version: string;
+  #caller: AivaultClient | undefined;
+  #operator: OperatorClient | undefined;
+  #inProcess: Promise<InProcessDaemon> | undefined;
+
+  constructor(env: Environment, out: Output, version: string) {
+    this.location = locateVault(env);
+    this.#env = env;
+    this.#out = out;
+    this.#version = version;
+  }
+
+  /**
+   * Do something as a caller. A daemon is started if none can be reached, and `act` then runs again:
+   * only after `CLIENT_DAEMON_UNREACHABLE`, which promises that nothing was sent (W-D1).
+   */
+  async asCaller<T>(act: (client: AivaultClient) => Promise<T>): Promise<T> {
+    const client = await this.#callerClient();
+    try {
+      return await act(client);
+    } catch (error) {
+      if (!isAivaultError(error) || error.code !== "CLIENT_DAEMON_UNREACHABLE") throw error;
+      await this.#start(error);
+      return await act(client);
+    }
+  }
+
+  /** Make sure that a daemon answers, for a caller whose request cannot be made twice. */
+  async awaitCaller(): Promise<void> {
+    await this.asCaller((client) => client.health());
+  }
+
+  /**
+   * The operator's client, of a daemon that runs.
+   *
+   * @param options.orInit - Make a vault if there is none, and say so. For commands that add to one.
+   * @throws {CliError} `CLI_VAULT_MISSING`, `CLI_DAEMON_FAILED`
+   */
+  async operator(options: { readonly orInit?: true } = {}): Promise<OperatorClient> {
+    if (this.#operator !== undefined) return this.#operator;
+    const { createOperatorClient } = await import("@aivault/client/operator");
+    if (isEnvOn(this.#env["AIVAULTD_DISABLE"])) {
+      await this.#requireVault(options);
+      const { operatorSocket } = await this.#daemonHere();
+      this.#operator = createOperatorClient({ socket: operatorSocket });
+      return this.#operator;
+    }
+    const { isListening } = await import("./daemon-process.ts");
+    const { operatorSocket } = this.location;
+    if (!(await isListening(operatorSocket))) {
+      await this.#requireVault(options);
+      await this.#start(
+        new AivaultError(
+          "CLIENT_DAEMON_UNREACHABLE",
+          `cannot reach aivaultd at \`${operatorSocket}\``,
+        ),
+      );
+    }
+    this.#operator = createOperatorClient({ socket: operatorSocket });
+    return this.#operator;
+  }
+
+  /** Whether there is a vault where the environment points. */
+  async hasVault(): Promise<boolean> {
+    return await exists(this.location.configFile);
+  }
+
+  async close(): Promise<void> {
+    this.#caller?.close();
+    this.#operator?.close();
+    await (await this.#inProcess)?.close();
+  }
+
+  async #callerClient(): Promise<AivaultClient> {
+    if (this.#caller === undefined) {
+      const socket = isEnvOn(this.#env["AIVAULTD_DISABLE"])
+        ? { socket: (await this.#daemonHere()).socket }
+        : {};
+      this.#caller = createClient({ env: this.#env, ...socket });
+    }
+    return this.#caller;
+  }
+
+  async #requireVault({ orInit }: { readonly orInit?: true }): Promise<void> {
+    if (await this.hasVault()) return;
+    const { root } = this.location;
+    if (orInit === undefined) {
+      throw new CliError(
+        "CLI_VAULT_MISSING",
+        `there is no vault at ${root}`,
+        "`aivault init` makes one; so does the first `aivault secrets create`",
+      );
+    }
+    const { initDefaultVault } = await import("./run/init.ts");
+    await initDefaultVault(this.#env);
+    this.#out.note(`made a new vault at ${root}`);
+  }
+
+  async #start(unreachable: AivaultError): Promise<void> {
+    const { AIVAULTD_AUTOSTART } = this.#env;
+    if (
+      AIVAULTD_AUTOSTART !== undefined &&
+      AIVAULTD_AUTOSTART !== "" &&
+      !isEnvOn(AIVAULTD_AUTOSTART)
+    ) {
+      throw withHint(
+        unreachable,
+        "start it with `aivaultd`: AIVAULTD_AUTOSTART keeps aivault from doing so",
+      );
+    }
+    if (!(await this.hasVault())) throw withHint(unreachable, await this.#whereElse());
+    const { startDaemonProcess } = await import("./daemon-process.ts");
+    await startDaemonProcess(this.location, this.#env);
+  }
+
+  // Whoever has no vault of their own is probably meant to use someone else's.
+  async #whereElse(): Promise<string> {
+    const sockets = callerSockets({
+      env: this.#env,
+      home: this.#env["HOME"] ?? "/",
+      platform: process.platform,
+    });
+    const shared = sockets[1];
+    if (shared !== undefined && (await exists(dirname(shared)))) {
+      return `ask whoever runs the shared daemon to start it at ${shared}`;
+    }
+    return "`aivault secrets create` starts a vault of your own; to use another's, name its socket in AIVAULTD_SOCKET";
+  }
+
+  #daemonHere(): Promise<InProcessDaemon> {
+    this.#inProcess ??= startHere(this.#env, this.#version);
+    return this.#inProcess;
+  }
+}
+
+interface InProcessDaemon {
+  readonly socket: string;
+  readonly operatorSocket: string;
+  close(): Promise<void>;
+}
+
+async function startHere(env: Environment, version: string): Promise<InProcessDaemon> {
+  const [{ resolvePaths, startDaemon }, { mkdtemp, rm }, { tmpdir }, { join }] = await Promise.all([
+    import("@aivault/daemon"),
+    import("node:fs/promises"),
+    import("node:os"),
+    import("node:path"),
+  ]);
+  // mkdtemp makes it 0700: nobody else can reach sockets in it.
+  const directory = await mkdtemp(join(tmpdir(), "aivault-"));
+  const remove = () => rm(directory, { recursive: true, force: true });
+  try {
+    const daemon = await startDaemon({
+      paths: resolvePaths(env, process.platform),
+      socket: join(directory, "aivaultd.sock"),
+      operatorSocket: join(directory, "aivaultd.operator.sock"),
+      env,
+      log: false,
+      version,
+    });
+    const close = async () => {
+      await daemon.close();
+      await remove();
+    };
+    return { socket: daemon.socket, operatorSocket: daemon.operatorSocket, close };
+  } catch (error) {
+    await remove();
+    throw error;
+  }
+}
+
+function withHint(error: AivaultError, hint: string): AivaultError {
+  return new AivaultError(error.code, error.message, { hint, cause: error });
+}
+
+async function exists(path: string): Promise<boolean> {
+  return await access(path).then(
+    () => true,
+    () => false,
+  );
+}
