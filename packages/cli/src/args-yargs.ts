@@ -22,7 +22,7 @@ export async function parseArgsWithYargs(
     .exitProcess(false)
     .string("_")
     .fail((message, error) => {
-      throw error ?? parserError(message, command);
+      throw parserError(error?.message ?? message, command);
     });
   for (const { name, short, kind, summary } of flagsOf(command)) {
     parser.option(name, {
