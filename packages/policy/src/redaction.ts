@@ -23,7 +23,8 @@
  */
 export function secretForms(secret: Uint8Array): Uint8Array[] {
   if (secret.length === 0) return [];
-  const forms: Uint8Array[] = [secret.slice()];
+  // A copy in any case: `slice` of a Buffer would be a view, and wiping it would wipe the secret.
+  const forms: Uint8Array[] = [new Uint8Array(secret)];
   const add = (form: Uint8Array): void => {
     if (form.length >= FORM_BYTES_MIN && !forms.some((other) => equal(other, form))) {
       forms.push(form);

@@ -19,35 +19,35 @@ const SLASH_LOOK_ALIKE = /[\u2044\u2215\u2216\u29f5\u29f8\u29f9\ufe68\uff0f\uff3
 const INVISIBLE = /[\s\p{Default_Ignorable_Code_Point}\p{Cc}]+/gu;
 // U+3002 is what UTS 46 and NFKC make of the ideographic and half-width full stops.
 const ONLY_DOTS = /^[.\u3002]+$/;
+// UAX #15 §13, Stream-Safe: ordering a longer run of marks costs the square of its length.
+const MANY_MARKS = /\p{M}{31}/u;
 const ASCII = /^\p{ASCII}*$/u;
 
+/** Check the segment of `path` from `start` to `end`, which contains no percent-encoding. */
+export function checkPlainSegment(path: string, start: number, end: number): Denial | null {
+  // What is not ASCII, or is a control or blank, was refused as a character: only dots are left to see.
+  let at = start;
+  while (at < end && path.charCodeAt(at) === DOT) at++;
+  if (at === start) return null;
+  return at === end || path.charCodeAt(at) === SEMICOLON ? dotSegment() : null;
+}
+
 /**
- * Check the segment of `path` from `start` to `end`.
+ * Check a segment that contains percent-encoding.
  *
- * @param path - Canonical in its percent-encoding.
+ * @param segment - Every `%` is followed by two hex digits.
  * @param encodedSlash - Accept `%2F`; the parts it separates are then checked like segments.
  * @returns null, or why the segment is refused.
  */
-export function checkSegment(
-  path: string,
-  start: number,
-  end: number,
-  encodedSlash: boolean,
-): Denial | null {
-  // The common case costs one comparison: an unescaped segment is suspect only if it begins with a dot.
-  const percent = path.indexOf("%", start);
-  if (percent === -1 || percent >= end) {
-    return path.charCodeAt(start) === DOT && onlyDotsUntilParameters(path, start, end)
-      ? dotSegment()
-      : null;
-  }
-  const decoded = decodePercent(path.slice(start, end));
+export function checkEscapedSegment(segment: string, encodedSlash: boolean): Denial | null {
+  const decoded = decodePercent(segment);
   if (decoded === null) return notUtf8();
   if (CONTROL.test(decoded)) return invalid("the path contains an encoded control character");
   if (ENCODED_AGAIN.test(decoded)) {
     return traversal("the path is percent-encoded twice (`%25` followed by two hex digits)");
   }
   if (decoded.includes("\\") || SLASH_LOOK_ALIKE.test(decoded)) return encodedSeparator();
+  if (MANY_MARKS.test(decoded)) return invalid("the path stacks more than 30 combining marks");
   // NFKC changes no ASCII character.
   const folded = ASCII.test(decoded) ? decoded : decoded.normalize("NFKC");
   if (folded !== decoded) {
@@ -70,12 +70,6 @@ export function checkSegment(
 /** The denial of percent-encoded bytes that are not UTF-8. */
 export function notUtf8(): Denial {
   return invalid("the percent-encoded bytes of the path are not valid UTF-8");
-}
-
-function onlyDotsUntilParameters(path: string, start: number, end: number): boolean {
-  let at = start;
-  while (at < end && path.charCodeAt(at) === DOT) at++;
-  return at === end || path.charCodeAt(at) === SEMICOLON;
 }
 
 function isDotSegment(text: string): boolean {

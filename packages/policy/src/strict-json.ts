@@ -1,3 +1,4 @@
+import { hexByte } from "./percent.ts";
 import { accept, invalid, quote, type Result, tooLarge } from "./result.ts";
 
 /**
@@ -45,6 +46,7 @@ const COLON = 0x3a;
 const OPEN_BRACKET = 0x5b;
 const BACKSLASH = 0x5c;
 const CLOSE_BRACKET = 0x5d;
+const SMALL_U = 0x75;
 const OPEN_BRACE = 0x7b;
 const CLOSE_BRACE = 0x7d;
 
@@ -176,9 +178,11 @@ class Parser {
     let escaped = false;
     this.#at++;
     for (;;) {
-      PLAIN.lastIndex = this.#at;
-      PLAIN.test(this.#text);
-      this.#at = PLAIN.lastIndex;
+      if (this.#text.charCodeAt(this.#at) !== BACKSLASH) {
+        PLAIN.lastIndex = this.#at;
+        PLAIN.test(this.#text);
+        this.#at = PLAIN.lastIndex;
+      }
       const code = this.#text.charCodeAt(this.#at);
       if (code === QUOTE) break;
       if (code !== BACKSLASH) this.#fail("a string is cut off or contains a control character");
@@ -194,8 +198,8 @@ class Parser {
   /** Move past one escape sequence, or past a surrogate pair of two. */
   #escape(): void {
     const unit = this.#unicodeEscape();
-    if (unit === null) {
-      if (!'"\\/bfnrt'.includes(this.#text.charAt(this.#at + 1) || "!")) {
+    if (unit === -1) {
+      if (!SHORT_ESCAPES.has(this.#text.charCodeAt(this.#at + 1))) {
         this.#fail("unknown escape sequence");
       }
       this.#at += 2;
@@ -203,16 +207,18 @@ class Parser {
     }
     this.#at += 6;
     if (unit < 0xd800 || unit > 0xdfff) return;
-    const low = unit < 0xdc00 ? this.#unicodeEscape() : null;
-    if (low === null || low < 0xdc00 || low > 0xdfff) this.#fail("an escape is half a character");
+    const low = unit < 0xdc00 ? this.#unicodeEscape() : -1;
+    if (low < 0xdc00 || low > 0xdfff) this.#fail("an escape is half a character");
     this.#at += 6;
   }
 
-  /** The code unit of a `\uXXXX` at the current place, or null. */
-  #unicodeEscape(): number | null {
-    UNICODE_ESCAPE.lastIndex = this.#at;
-    if (!UNICODE_ESCAPE.test(this.#text)) return null;
-    return Number.parseInt(this.#text.slice(this.#at + 2, this.#at + 6), 16);
+  /** The code unit of a `\uXXXX` at the current place, or -1. */
+  #unicodeEscape(): number {
+    if (this.#text.charCodeAt(this.#at) !== BACKSLASH) return -1;
+    if (this.#text.charCodeAt(this.#at + 1) !== SMALL_U) return -1;
+    const high = hexByte(this.#text, this.#at + 2);
+    const low = hexByte(this.#text, this.#at + 4);
+    return high === -1 || low === -1 ? -1 : high * 256 + low;
   }
 
   #literal(): Json {
@@ -244,9 +250,12 @@ class Parser {
   }
 }
 
+const SHORT_ESCAPES: ReadonlySet<number> = new Set(
+  [...'"\\/bfnrt'].map((letter) => letter.charCodeAt(0)),
+);
+
 // Sticky, and each alternative starts with a different character: linear in what they consume.
 const PLAIN = /[\u0020\u0021\u0023-\u005b\u005d-\uffff]*/y;
-const UNICODE_ESCAPE = /\\u[0-9A-Fa-f]{4}/y;
 const NUMBER = /-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?/y;
 const WORDS: readonly (readonly [string, Json])[] = [
   ["true", true],

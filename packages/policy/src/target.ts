@@ -1,6 +1,6 @@
 import { decodePercent, hexByte } from "./percent.ts";
 import { accept, type Denial, invalid, type Result, tooLarge } from "./result.ts";
-import { checkSegment, notUtf8 } from "./segment.ts";
+import { checkEscapedSegment, checkPlainSegment, notUtf8 } from "./segment.ts";
 
 /**
  * Where a request goes on its host.
@@ -121,14 +121,19 @@ function canonicalPath(raw: string): string | Denial {
  * becomes `%252e`. Segments are therefore checked in the canonical form, which is what is sent.
  */
 function checkSegments(path: string, encodedSlash: boolean): Denial | null {
-  let start = 1;
-  for (;;) {
+  let percent = path.indexOf("%");
+  for (let start = 1; ; ) {
     const slash = path.indexOf("/", start);
     const end = slash === -1 ? path.length : slash;
-    const refused = checkSegment(path, start, end, encodedSlash);
+    const escaped = percent !== -1 && percent < end;
+    const refused = escaped
+      ? checkEscapedSegment(path.slice(start, end), encodedSlash)
+      : checkPlainSegment(path, start, end);
     if (refused !== null) return refused;
     if (slash === -1) return null;
     start = slash + 1;
+    // Looked for once per escaped segment: from each segment it would be quadratic.
+    if (escaped) percent = path.indexOf("%", start);
   }
 }
 

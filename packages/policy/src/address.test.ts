@@ -1,0 +1,127 @@
+import { describe, expect, it } from "vitest";
+import { checkAddresses, classifyAddress } from "./address.ts";
+
+const blocked = expect.objectContaining({ ok: false, reason: "address_blocked" });
+
+// The first and the last address of each range, with the public neighbours where there are some.
+const IPV4_BLOCKED: readonly (readonly [first: string, last: string])[] = [
+  ["0.0.0.0", "0.255.255.255"],
+  ["10.0.0.0", "10.255.255.255"],
+  ["100.64.0.0", "100.127.255.255"],
+  ["127.0.0.0", "127.255.255.255"],
+  ["169.254.0.0", "169.254.255.255"],
+  ["172.16.0.0", "172.31.255.255"],
+  ["192.0.0.0", "192.0.0.255"],
+  ["192.0.2.0", "192.0.2.255"],
+  ["192.88.99.0", "192.88.99.255"],
+  ["192.168.0.0", "192.168.255.255"],
+  ["198.18.0.0", "198.19.255.255"],
+  ["198.51.100.0", "198.51.100.255"],
+  ["203.0.113.0", "203.0.113.255"],
+  ["224.0.0.0", "239.255.255.255"],
+  ["240.0.0.0", "255.255.255.255"],
+  ["168.63.129.16", "168.63.129.16"],
+];
+
+function neighbour(address: string, step: 1 | -1): string | null {
+  const value = address.split(".").reduce((sum, part) => sum * 256 + Number(part), 0) + step;
+  if (value < 0 || value > 0xffffffff) return null;
+  return [24, 16, 8, 0].map((shift) => (value >>> shift) & 255).join(".");
+}
+
+describe("classifyAddress", () => {
+  it.each(IPV4_BLOCKED)("G5: blocks %s to %s and nothing beside it", (first, last) => {
+    expect(classifyAddress(first)).toMatchObject({ public: false });
+    expect(classifyAddress(last)).toMatchObject({ public: false });
+    const inOther = (address: string | null) =>
+      address === null ||
+      ["223.255.255.255", "224.0.0.0", "239.255.255.255", "240.0.0.0"].includes(address);
+    for (const address of [neighbour(first, -1), neighbour(last, 1)]) {
+      if (address !== null && !inOther(address)) {
+        expect([address, classifyAddress(address)]).toEqual([address, { public: true }]);
+      }
+    }
+  });
+
+  it.each([
+    "::",
+    "::1",
+    "::8.8.8.8",
+    "::ffff:8.8.8.8",
+    "::ffff:0:808:808",
+    "64:ff9b::808:808",
+    "64:ff9b:1::1",
+    "100::1",
+    "1fff::1",
+    "2001::1",
+    "2001:1ff:ffff::",
+    "2001:db8::1",
+    "2002:808:808::1",
+    "2620:4f:8000::1",
+    "3fff::1",
+    "3fff:fff:ffff::",
+    "4000::1",
+    "5f00::1",
+    "fc00::1",
+    "fdff::1",
+    "fe80::1",
+    "febf::1",
+    "fec0::1",
+    "ff02::1",
+    "fd00:ec2::254",
+  ])("G5: blocks %s", (address) => {
+    expect(classifyAddress(address)).toMatchObject({ public: false });
+  });
+
+  it.each([
+    "2000::1",
+    "2001:200::1",
+    "2001:db7::1",
+    "2001:db9::1",
+    "2003::1",
+    "2606:4700::1111",
+    "3ffe::1",
+  ])("lets %s through", (address) => {
+    expect(classifyAddress(address)).toEqual({ public: true });
+  });
+
+  it.each([
+    "",
+    "8.8.8",
+    "8.8.8.8.",
+    "08.8.8.8",
+    "8.8.8.010",
+    "0x8.8.8.8",
+    "134744072",
+    "8.8.8.8/32",
+    " 8.8.8.8",
+    "8.8.8.8\n",
+    "[2606::1]",
+    "2606::1%eth0",
+    "2606::1::2",
+    "api.openai.com",
+    "２.8.8.8",
+    ":".repeat(100_000),
+  ])("blocks %j, which is not an address", (address) => {
+    expect(classifyAddress(address)).toEqual({ public: false, why: "not an IP address" });
+  });
+});
+
+describe("checkAddresses", () => {
+  it("G5: refuses the whole answer for one bad address, and an empty answer", () => {
+    expect(checkAddresses(["8.8.8.8", "2606:4700::1111"], [])).toEqual({
+      ok: true,
+      value: ["8.8.8.8", "2606:4700::1111"],
+    });
+    expect(checkAddresses(["8.8.8.8", "127.0.0.1"], [])).toEqual(blocked);
+    expect(checkAddresses([], [])).toEqual(blocked);
+  });
+
+  it("accepts exactly the addresses an operator allowed", () => {
+    expect(checkAddresses(["10.0.0.7"], ["10.0.0.7"]).ok).toBe(true);
+    expect(checkAddresses(["fd00::7"], ["FD00:0:0::7"]).ok).toBe(true);
+    expect(checkAddresses(["10.0.0.8"], ["10.0.0.7"])).toEqual(blocked);
+    expect(checkAddresses(["10.0.0.7"], ["10.0.0.0/8"])).toEqual(blocked);
+    expect(checkAddresses(["nonsense"], ["nonsense"])).toEqual(blocked);
+  });
+});

@@ -1,0 +1,153 @@
+import { describe, expect, it } from "vitest";
+import { deriveHost, hostMatches, parseHost, parseHostPattern, parseInternalHost } from "./host.ts";
+
+const invalid = expect.objectContaining({ ok: false, code: "invalid_request" });
+const notAllowed = expect.objectContaining({ ok: false, reason: "host_not_allowed" });
+
+describe("parseHost", () => {
+  it.each([
+    ["API.OpenAI.com", "api.openai.com"],
+    ["t.co", "t.co"],
+    ["r3---sn-x.example.org", "r3---sn-x.example.org"],
+    ["xn--bcher-kva.example.org", "xn--bcher-kva.example.org"],
+    ["XN--BCHER-KVA.example.org", "xn--bcher-kva.example.org"],
+    ["xn--zca.example.org", "xn--zca.example.org"],
+    ["4chan.org", "4chan.org"],
+    [`${"a".repeat(63)}.org`, `${"a".repeat(63)}.org`],
+  ])("reads %s as %s", (text, host) => {
+    expect(parseHost(text)).toEqual({ ok: true, value: host });
+  });
+
+  it.each([
+    "",
+    "localhost",
+    "intranet",
+    "a.localhost",
+    "router.local",
+    "db.internal",
+    "x.home.arpa",
+    "a.svc",
+    "api.openai.com.",
+    ".openai.com",
+    "a..b",
+    "-a.com",
+    "a-.com",
+    "a_b.com",
+    "api.openai.com:443",
+    "api.openai.com/v1",
+    "user@api.openai.com",
+    "api.openai.com#",
+    "api.openai.com?x=",
+    "api.openai.com\\.evil.test",
+    "api.openai.com\r\nHost: x",
+    " api.openai.com",
+    "127.0.0.1",
+    "2130706433",
+    "0x7f.1",
+    "foo.4",
+    "a.0x",
+    "::1",
+    "[::1]",
+    "bücher.example",
+    "аpi.openai.com",
+    "api。openai.com",
+    "*.openai.com",
+    "xn--.com",
+    "xn--a.com",
+    "xn--a-.com",
+    "xn--0.com",
+    "xn--zn7c.com",
+    "xn--1ug.com",
+    "xn--ls8h.la",
+    `${"a".repeat(64)}.org`,
+    `${"a.".repeat(130)}org`,
+  ])("G5: refuses %j", (text) => {
+    expect(parseHost(text)).toEqual(invalid);
+  });
+});
+
+describe("hostMatches", () => {
+  const matches = (pattern: string, host: string): boolean => {
+    const parsed = parseHostPattern(pattern);
+    return parsed.ok && hostMatches(parsed.value, host);
+  };
+
+  it("compares whole names, without regard to case", () => {
+    expect(matches("API.openai.com", "api.OPENAI.com")).toBe(true);
+    for (const host of ["x.api.openai.com", "api.openai.com.evil.test", "openai.com", "", "*"]) {
+      expect(matches("api.openai.com", host)).toBe(false);
+    }
+  });
+
+  it("covers every depth below a wildcard, and never its apex", () => {
+    expect(matches("*.myshopify.com", "a.myshopify.com")).toBe(true);
+    expect(matches("*.myshopify.com", "a.b.myshopify.com")).toBe(true);
+    for (const host of [
+      "myshopify.com",
+      ".myshopify.com",
+      "evilmyshopify.com",
+      "*.myshopify.com",
+    ]) {
+      expect(matches("*.myshopify.com", host)).toBe(false);
+    }
+  });
+
+  it.each(["*", "*.com", "**.a.com", "*a.b.com", "a.*.com", "*.*.com", "*.local", "*.1.2"])(
+    "refuses the wildcard %s",
+    (pattern) => {
+      expect(parseHostPattern(pattern)).toEqual(invalid);
+    },
+  );
+});
+
+describe("deriveHost", () => {
+  it.each([
+    ["api.openai.com", ["api.openai.com"], "api.openai.com"],
+    ["*.myshopify.com", ["shop.myshopify.com"], "shop.myshopify.com"],
+    ["api.a.com", ["*.a.com"], "api.a.com"],
+    ["*.a.com", ["x.a.com", "X.A.COM", "y.b.com"], "x.a.com"],
+  ])("finds the one host of %s and %j", (capability, credential, host) => {
+    expect(deriveHost(capability, credential)).toEqual({ ok: true, value: host });
+  });
+
+  it.each([
+    ["no host in common", "api.a.com", ["api.b.com"]],
+    ["no host at all", "api.a.com", []],
+    ["two hosts that fit", "*.a.com", ["x.a.com", "y.a.com"]],
+    ["wildcards on both sides", "*.a.com", ["*.a.com"]],
+  ])("G4: refuses %s", (_, capability, credential) => {
+    expect(deriveHost(capability, credential)).toEqual(notAllowed);
+  });
+
+  it("refuses an entry that is no host", () => {
+    expect(deriveHost("api.a.com", ["api.a.com", "api.a.com/x"])).toEqual(invalid);
+    expect(deriveHost("", ["api.a.com"])).toEqual(invalid);
+  });
+});
+
+describe("parseInternalHost", () => {
+  it.each([
+    ["build:8443", "build", 8443],
+    ["Git.Internal:443", "git.internal", 443],
+    ["10.0.0.7:1", "10.0.0.7", 1],
+    ["[FD00::7]:65535", "fd00::7", 65_535],
+  ])("reads %s", (text, host, port) => {
+    expect(parseInternalHost(text)).toEqual({ ok: true, value: { host, port } });
+  });
+
+  it.each([
+    "build",
+    "build:",
+    "build:0",
+    "build:080",
+    "build:65536",
+    "*.a:1",
+    "fd00::7:1",
+    "a b:1",
+    "-a:1",
+    "[::1]",
+    "a..b:1",
+  ])("refuses %s", (text) => {
+    expect(parseInternalHost(text)).toEqual(invalid);
+  });
+});

@@ -1,0 +1,23 @@
+import { describe, expect, it } from "vitest";
+import { HTTP_METHODS, parseMethod } from "./method.ts";
+
+describe("parseMethod", () => {
+  it("accepts the closed set, in any case", () => {
+    for (const method of HTTP_METHODS) {
+      expect(parseMethod(method)).toEqual({ ok: true, value: method });
+      expect(parseMethod(method.toLowerCase())).toEqual({ ok: true, value: method });
+    }
+  });
+
+  it.each(["CONNECT", "trace", "M-SEARCH", "constructor"])("does not allow %s", (method) => {
+    expect(parseMethod(method)).toMatchObject({ reason: "method_not_allowed" });
+  });
+
+  // U+017F upper-cases to S, U+0131 to I.
+  it.each(["", " GET", "GET ", "GET\r\n", "PO\u017fT", "OPT\u0131ONS", "G|T,", "x".repeat(33)])(
+    "refuses %j",
+    (method) => {
+      expect(parseMethod(method)).toMatchObject({ code: "invalid_request" });
+    },
+  );
+});

@@ -1,0 +1,112 @@
+import { describe, expect, it } from "vitest";
+import { parseStrictJson } from "./strict-json.ts";
+
+const parse = (text: string, options = {}) => parseStrictJson(Buffer.from(text, "utf8"), options);
+const plain = (text: string) => {
+  const parsed = parse(text);
+  return parsed.ok ? JSON.parse(JSON.stringify(parsed.value)) : parsed;
+};
+const invalid = { ok: false, code: "invalid_request" };
+
+describe("parseStrictJson", () => {
+  it.each([
+    ["null"],
+    [" [ ] "],
+    ["{}"],
+    ["-0.5e+3"],
+    ['"\\u00e9\\ud83d\\ude00\\n\\/"'],
+    ['{"a":[1,{"b":"c"},true,false,null],"":0}'],
+    ['"\u2028\u007f"'],
+    ["[[],{},[[]]]"],
+  ])("reads %s as JSON.parse does", (text) => {
+    expect(plain(text)).toEqual(JSON.parse(text));
+  });
+
+  it.each([
+    ["nothing", ""],
+    ["white space only", " \n"],
+    ["a byte order mark", "\ufeff{}"],
+    ["a second value", "{}{}"],
+    ["a trailing comma in a list", "[1,]"],
+    ["a trailing comma in an object", '{"a":1,}'],
+    ["a missing comma", "[1 2]"],
+    ["a missing colon", '{"a" 1}'],
+    ["a missing value", '{"a":}'],
+    ["a member without quotes", "{a:1}"],
+    ["single quotes", "['a']"],
+    ["the wrong bracket", "[1}"],
+    ["an open list", "[1"],
+    ["an open string", '"a'],
+    ["a control character in a string", '"a\u0001"'],
+    ["an unknown escape", '"\\x41"'],
+    ["half an escape", '"\\u00"'],
+    ["a backslash at the end", '"\\'],
+    ["a leading zero", "01"],
+    ["a bare dot", "1."],
+    ["a plus sign", "+1"],
+    ["a word that is none", "nul"],
+    ["NaN", "NaN"],
+    ["a number too large", "1e999"],
+    ["a comment", "/**/{}"],
+    ["a no-break space", "\u00a0{}"],
+  ])("refuses %s", (_, text) => {
+    expect(parse(text)).toMatchObject(invalid);
+  });
+
+  it.each([
+    ["plainly", '{"a":1,"a":1}'],
+    ["in an escape", '{"a":1,"\\u0061":2}'],
+    ["deep inside", '[{"x":{"a":1,"b":2,"a":3}}]'],
+    ["with a name every object inherits", '{"toString":1,"toString":2}'],
+  ])("refuses a member that appears twice, %s", (_, text) => {
+    expect(parse(text)).toMatchObject(invalid);
+  });
+
+  it("accepts equal names in different objects", () => {
+    expect(plain('[{"a":1},{"a":{"a":2}}]')).toEqual([{ a: 1 }, { a: { a: 2 } }]);
+  });
+
+  it.each(['{"__proto__":1}', '{"a":{"__pr\\u006fto__":{}}}'])(
+    "refuses the member of %s",
+    (text) => {
+      expect(parse(text)).toMatchObject(invalid);
+    },
+  );
+
+  it("gives objects no prototype, so that no name is inherited", () => {
+    const parsed = parse("{}");
+    expect(parsed.ok && Object.getPrototypeOf(parsed.value)).toBeNull();
+  });
+
+  it.each(['"\\ud800"', '"\\udc00"', '"\\ud800x"', '"\\ud800\\u0041"', '"\\udc00\\ud800"'])(
+    "refuses the half character in %s",
+    (text) => {
+      expect(parse(text)).toMatchObject(invalid);
+    },
+  );
+
+  it.each([
+    ["a stray continuation byte", [0x22, 0x80, 0x22]],
+    ["an overlong form", [0x22, 0xc0, 0xaf, 0x22]],
+    ["a surrogate", [0x22, 0xed, 0xa0, 0x80, 0x22]],
+    ["UTF-16", [0xff, 0xfe, 0x7b, 0, 0x7d, 0]],
+  ])("refuses bytes that are not UTF-8: %s", (_, bytes) => {
+    expect(parseStrictJson(Uint8Array.from(bytes))).toMatchObject(invalid);
+  });
+
+  it("stops at its bounds", () => {
+    expect(parse("[[1]]", { depthMax: 2 }).ok).toBe(true);
+    expect(parse("[[1]]", { depthMax: 1 })).toMatchObject(invalid);
+    expect(parse("[1,2]", { valuesMax: 3 }).ok).toBe(true);
+    expect(parse("[1,2]", { valuesMax: 2 })).toMatchObject(invalid);
+    expect(parse("[1]", { bytesMax: 3 }).ok).toBe(true);
+    expect(parse("[1]", { bytesMax: 2 })).toMatchObject({ code: "request_too_large" });
+    expect(parse(`{"${"k".repeat(1025)}":1}`)).toMatchObject(invalid);
+  });
+
+  it("names a place and never a value", () => {
+    const refused = parse('{"a":"hunter2-secret" "b":1}');
+    expect(refused).toMatchObject(invalid);
+    expect(JSON.stringify(refused)).not.toContain("hunter2");
+  });
+});

@@ -1,0 +1,42 @@
+import { expect, it } from "vitest";
+import * as policy from "../src/index.ts";
+
+it("exports these names and no others", () => {
+  expect(Object.keys(policy).sort()).toEqual([
+    "AUTH_QUERY_NAMES",
+    "EMPTY_WINDOW",
+    "ENVELOPE_BYTES_MAX",
+    "HEADERS_MAX",
+    "HEADER_CHARS_MAX",
+    "HTTP_METHODS",
+    "JSON_BYTES_MAX",
+    "RATE_WINDOW_MS",
+    "TARGET_CHARS_MAX",
+    "allows",
+    "checkAddresses",
+    "checkJsonContentType",
+    "classifyAddress",
+    "deriveHost",
+    "hostMatches",
+    "managedPathConflict",
+    "managedQueryConflict",
+    "matchPath",
+    "parseEndpointUrl",
+    "parseEnvelope",
+    "parseEnvelopeText",
+    "parseHost",
+    "parseHostPattern",
+    "parseInternalHost",
+    "parseMethod",
+    "parsePathRule",
+    "parseRateWindow",
+    "parseStrictJson",
+    "parseTarget",
+    "queryPairs",
+    "requestHeaders",
+    "responseHeaders",
+    "satisfiesQuery",
+    "secretForms",
+    "take",
+  ]);
+});
