@@ -55,6 +55,7 @@ export const ALL_SCENARIOS = [
   "rotate-master:1",
   "rotate-master:10",
   "change-provider",
+  "change-provider:env",
   "rotate-master:100",
 ];
 const SHORT_SCENARIOS = ["create", "rotate", "delete", "rotate-master:1", "audit"];

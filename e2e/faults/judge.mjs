@@ -37,6 +37,8 @@ export async function judge(request) {
   const verdict = {
     problems: [],
     state: null,
+    acked,
+    started,
     /** Report that `found` was seen; true when it is one of the states allowed. */
     found(found) {
       const text = JSON.stringify(found);

@@ -36,13 +36,28 @@ function seededRandom(seed) {
   };
 }
 
+/** The key that an operator puts into the environment, where a scenario says so. */
+export const environmentKey = createHash("sha256").update("the key in the environment").digest();
+
+/** The provider that a vault names. */
+function providerOf(config) {
+  if (config.kind === "file") return vaultCore.fileKeyProvider(config.path);
+  return vaultCore.environmentKeyProvider(config.variable, {
+    [config.variable]: environmentKey.toString("base64"),
+  });
+}
+
 const vaultDirectory = (root) => path.join(root, "vault");
 const keyFile = (root) => path.join(root, "keys", "kek.key");
 // Outside the watched directory, where the judge of rotate-master finds the first key again.
 const firstKeyFile = (root) => path.join(root, "..", "first-kek.key");
 
-/** What a process works with: a store, a clock that can be moved, and later a vault. */
-async function newWorld(root, scenario, seed, { dayOffset = 0 } = {}) {
+/**
+ * What a process works with: a store, a clock that can be moved, and later a vault.
+ *
+ * @param seed - No two processes that work on one vault may share it.
+ */
+export async function newWorld(root, scenario, seed, { dayOffset = 0 } = {}) {
   let nowMs = START_MS + dayOffset * DAY_MS;
   const world = {
     root,
@@ -71,9 +86,9 @@ async function newWorld(root, scenario, seed, { dayOffset = 0 } = {}) {
         keyProvider: world.keyProvider,
       });
     },
-    async open(keyProvider = world.keyProvider) {
+    async open() {
       world.vault = await vaultCore.Vault.open(world.options());
-      await world.vault.unlock(keyProvider);
+      await world.vault.unlock(providerOf(world.vault.status().keyProvider));
     },
     async close() {
       if (world.vault) await world.vault.close();
@@ -161,7 +176,7 @@ function inspectFiles(root, verdict) {
   }
 }
 
-const isLeftover = (name) => /tmp|temp|journal|\.new$|~$|\.part$/.test(name);
+const isLeftover = (name) => /tmp|temp|journal|staged|\.new$|~$|\.part$/.test(name);
 
 /** A provider that knows one key and nothing else. */
 function fixedProvider(config, key) {
@@ -259,7 +274,7 @@ export const vaultSubject = {
     let found;
     try {
       try {
-        await world.open(await scenario.keyProvider?.(world));
+        await world.open();
       } catch (error) {
         if (error.code !== "VAULT_NOT_INITIALIZED") throw error;
         verdict.found(null);
@@ -292,7 +307,7 @@ export const vaultSubject = {
   async judgeAgain(root, scenario, verdict, found) {
     const world = await newWorld(root, scenario, "judge-again", { dayOffset: 3 });
     try {
-      await world.open(await scenario.keyProvider?.(world));
+      await world.open();
       const { secrets, ...rest } = await describe(world);
       const others = secrets.filter(({ name }) => name !== "PROBE");
       if (others.length !== secrets.length - 1)
