@@ -1,31 +1,42 @@
-import type { JsonValue } from "./json.ts";
-
-/** Something to record. Its members are JSON; none may hold a secret value. */
-export interface AuditEvent {
-  /** Dotted, past tense: `invocation.decided`, `secret.created`. */
-  readonly kind: string;
-  readonly requestId?: string;
-  readonly [field: string]: JsonValue | undefined;
-}
-
-/** One line of the audit log. */
-export interface AuditEntry {
-  /** 1 for the first entry of a vault, then without gaps. */
-  readonly seq: number;
-  /** Unix milliseconds. */
-  readonly tsMs: number;
-  readonly event: AuditEvent;
-  /** Base64 of HMAC-SHA256 over this entry and the `mac` of the one before it. */
-  readonly mac: string;
-}
+import {
+  type AuditEntry,
+  type AuditEvent,
+  ENTRY_BYTES_MAX,
+  entryAuthenticates,
+  parseEntry,
+  sealEntry,
+  splitLines,
+} from "./audit-entry.ts";
+import { type AuditHead, parseAuditHead, serializeAuditHead } from "./audit-head.ts";
+import {
+  type Clock,
+  concatBytes,
+  decodeBase64,
+  encodeBase64,
+  encodeUtf8,
+  equalBytes,
+} from "./bytes.ts";
+import { VaultError } from "./errors.ts";
+import type { KeyRing } from "./key-ring.ts";
+import { LABELS } from "./labels.ts";
+import { type Mac, sha256 } from "./mac.ts";
+import type { LogDurability, Store } from "./store.ts";
 
 /** What checking the whole log found. */
 export type AuditVerification =
-  | { readonly ok: true; readonly entries: number }
+  | {
+      readonly ok: true;
+      readonly entries: number;
+      /** Entries that a power cut took before they were synced, each gap recorded at the time. */
+      readonly gaps: readonly { readonly fromSeq: number; readonly toSeq: number }[];
+    }
   | {
       readonly ok: false;
+      /** The first entry that is missing or does not authenticate. */
       readonly firstBrokenSeq: number;
+      /** What is wrong with it, and in which file. */
       readonly problem: string;
+      /** How many entries before it are intact. */
       readonly entries: number;
     };
 
@@ -36,7 +47,7 @@ export interface AuditLog {
    * durability `disk` of the machine.
    *
    * @throws {VaultError} `VAULT_AUDIT_FAILED`: it could not be written; whoever called must not
-   *   go on. `VAULT_LOCKED`.
+   *   go on. `VAULT_INVALID_INPUT`: the event is not JSON or longer than 64 KiB. `VAULT_LOCKED`.
    */
   append(event: AuditEvent): Promise<AuditEntry>;
   /** Resolves when every entry so far is on disk. */
@@ -48,4 +59,529 @@ export interface AuditLog {
   }): Promise<readonly AuditEntry[]>;
   /** Checks every entry, and that none is missing at either end. */
   verify(): Promise<AuditVerification>;
+}
+
+/** Where the kept part of the log begins; it is in the manifest's root. */
+export interface AuditAnchor {
+  readonly firstSeq: number;
+  /** The MAC the first kept entry is chained to; for seq 1 the genesis MAC. */
+  readonly previousMac: Uint8Array;
+}
+
+const MARK = "head";
+const DAY_MS = 86_400_000;
+const CHUNK_BYTES = 64 * 1024;
+const NO_BOOT = new Uint8Array(16);
+const LINE_FEED = Uint8Array.of(0x0a);
+const TAIL_LOST = "audit.tail.lost";
+
+/** The segment that holds a day's entries: `2026-11-23.jsonl`. */
+export function segmentName(day: number): string {
+  return `${new Date(day * DAY_MS).toISOString().slice(0, 10)}.jsonl`;
+}
+
+function segmentDay(name: string): number | null {
+  if (!/^\d{4}-\d\d-\d\d\.jsonl$/.test(name)) return null;
+  const ms = Date.parse(`${name.slice(0, 10)}T00:00:00.000Z`);
+  return Number.isNaN(ms) ? null : ms / DAY_MS;
+}
+
+/** The MAC that entry 1 of a vault is chained to. */
+export function genesisMac(ring: KeyRing): Uint8Array {
+  const mac = ring.auditMac(LABELS.auditGenesis);
+  try {
+    return mac.compute([]);
+  } finally {
+    mac.wipe();
+  }
+}
+
+/**
+ * The audit log of one unlocked vault: a single writer over the store's log segments.
+ *
+ * Each append is one write to the log, then one to the head. Killing the process between the two
+ * leaves the log one entry ahead, which is how it is found again. The reverse, a head ahead of the
+ * log, means that entries were removed, or, after a power cut, that written bytes which nobody had
+ * yet synced are gone; the two are told apart by the running system's id and by how far the log
+ * was known to be on disk, and either leaves an entry of its own.
+ */
+export class ChainedAuditLog implements AuditLog {
+  readonly #store: Store;
+  readonly #now: Clock;
+  readonly #entryKey: Mac;
+  readonly #headKey: Mac;
+  readonly #anchor: AuditAnchor;
+  readonly #boot: Uint8Array;
+  durability: LogDurability;
+
+  #seq = 0;
+  #mac: Uint8Array = new Uint8Array(32);
+  #day = 0;
+  #offset = 0;
+  #lastTsMs = 0;
+  #syncedSeq = 0;
+  /** Entries of the present segment that are not known to be on disk: where each one ends. */
+  #unsynced: { seq: number; end: number }[] = [];
+  /** True after a failed write: the log's end must be looked at before anything is appended. */
+  #suspect = false;
+  #repair: Promise<void> | null = null;
+  #closed = false;
+
+  private constructor(
+    store: Store,
+    ring: KeyRing,
+    now: Clock,
+    anchor: AuditAnchor,
+    durability: LogDurability,
+  ) {
+    this.#store = store;
+    this.#now = now;
+    this.#anchor = anchor;
+    this.durability = durability;
+    this.#entryKey = ring.auditMac(LABELS.audit);
+    this.#headKey = ring.auditMac(LABELS.auditHead);
+    this.#boot = store.bootId === null ? NO_BOOT : sha256(encodeUtf8(store.bootId)).subarray(0, 16);
+  }
+
+  /**
+   * Finds the end of the log, repairs what a crash left, and records what it found.
+   *
+   * @param started - False for a vault whose first entry may not have been written yet.
+   */
+  static async open(
+    store: Store,
+    ring: KeyRing,
+    now: Clock,
+    anchor: AuditAnchor,
+    options: { readonly durability: LogDurability; readonly started: boolean },
+  ): Promise<ChainedAuditLog> {
+    const log = new ChainedAuditLog(store, ring, now, anchor, options.durability);
+    await log.#recover(options.started);
+    return log;
+  }
+
+  /** The last entry's number. */
+  get seq(): number {
+    return this.#seq;
+  }
+
+  async append(event: AuditEvent): Promise<AuditEntry> {
+    if (this.#closed) throw new VaultError("VAULT_LOCKED", "the vault is locked; unlock it first");
+    while (this.#suspect) await this.#repaired();
+    return this.#write(event);
+  }
+
+  // Everything up to the store's write happens in one turn of the event loop, so entries get their
+  // numbers in the order in which append was called.
+  async #write(event: AuditEvent): Promise<AuditEntry> {
+    const tsMs = this.#now();
+    const clockBack = tsMs < this.#lastTsMs;
+    const unsealed = { seq: this.#seq + 1, tsMs, event, ...(clockBack && { clockBack }) };
+    let sealed: ReturnType<typeof sealEntry>;
+    try {
+      sealed = sealEntry(unsealed as Omit<AuditEntry, "mac">, this.#mac, this.#entryKey);
+    } catch (cause) {
+      throw new VaultError("VAULT_INVALID_INPUT", "an audit event must be plain JSON", { cause });
+    }
+    if (sealed.line.length > ENTRY_BYTES_MAX) {
+      throw new VaultError(
+        "VAULT_INVALID_INPUT",
+        `an audit entry is at most ${ENTRY_BYTES_MAX} bytes`,
+      );
+    }
+    // A clock that went back does not reopen an older segment: entries stay in order of their seq.
+    const day = Math.max(Math.floor(tsMs / DAY_MS), this.#day);
+    if (day !== this.#day) {
+      if (this.#unsynced.length > 0) await this.#startDay();
+      // Other appends may have run while the day before was brought to disk.
+      if (this.#seq + 1 !== unsealed.seq) return this.#write(event);
+      this.#day = day;
+      this.#offset = 0;
+    }
+    const name = segmentName(this.#day);
+    try {
+      const onDisk = this.#store.appendLog(name, this.#offset, sealed.line, this.durability);
+      this.#advance(sealed.entry, sealed.mac, sealed.line.length);
+      this.#writeHead();
+      if (onDisk !== undefined) await onDisk;
+    } catch (cause) {
+      this.#suspect = true;
+      throw auditFailed(name, cause);
+    }
+    return sealed.entry;
+  }
+
+  async #startDay(): Promise<void> {
+    try {
+      await this.#store.syncLogs();
+    } catch (cause) {
+      throw auditFailed(segmentName(this.#day), cause);
+    }
+    this.#noteSynced();
+  }
+
+  #advance(entry: AuditEntry, mac: Uint8Array, bytes: number): void {
+    this.#seq = entry.seq;
+    this.#mac = mac;
+    this.#lastTsMs = entry.tsMs;
+    this.#offset += bytes;
+    this.#unsynced.push({ seq: this.#seq, end: this.#offset });
+    this.#noteSynced();
+  }
+
+  #noteSynced(): void {
+    if (this.#unsynced.length === 0) return;
+    const bytes = this.#store.syncedLogBytes(segmentName(this.#day));
+    let count = 0;
+    for (const { seq, end } of this.#unsynced) {
+      if (end > bytes) break;
+      this.#syncedSeq = seq;
+      count += 1;
+    }
+    if (count > 0) this.#unsynced.splice(0, count);
+  }
+
+  #writeHead(): void {
+    const head = {
+      seq: this.#seq,
+      syncedSeq: this.#syncedSeq,
+      day: this.#day,
+      bytes: this.#offset,
+      mac: this.#mac,
+      boot: this.#boot,
+    };
+    this.#store.writeMark(MARK, serializeAuditHead(head, this.#headKey));
+  }
+
+  async flush(): Promise<void> {
+    try {
+      await this.#store.syncLogs();
+      this.#noteSynced();
+      if (this.#seq > 0 && !this.#closed) this.#writeHead();
+      await this.#store.syncLogs();
+    } catch (cause) {
+      throw auditFailed(segmentName(this.#day), cause);
+    }
+  }
+
+  /** Flushes and forgets the keys. */
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    try {
+      if (!this.#store.readOnly) await this.flush();
+    } finally {
+      this.wipe();
+    }
+  }
+
+  /** Forgets the keys at once; what was appended still reaches the disk with its group. */
+  wipe(): void {
+    this.#closed = true;
+    this.#entryKey.wipe();
+    this.#headKey.wipe();
+  }
+
+  /** After a failed write: cuts off what the failure left, so that the next entry starts a line. */
+  #repaired(): Promise<void> {
+    this.#repair ??= (async () => {
+      try {
+        const name = segmentName(this.#day);
+        const segment = (await this.#store.listLogs()).find((log) => log.name === name);
+        const size = segment?.size ?? 0;
+        if (size < this.#offset)
+          throw new Error(`${size} bytes where ${this.#offset} were written`);
+        if (size > this.#offset) await this.#store.truncateLog(name, this.#offset);
+        await this.#store.syncLogs();
+        if (this.#seq > 0) this.#writeHead();
+        this.#noteSynced();
+        this.#suspect = false;
+      } catch (cause) {
+        throw auditFailed(segmentName(this.#day), cause);
+      } finally {
+        this.#repair = null;
+      }
+    })();
+    return this.#repair;
+  }
+
+  async #recover(started: boolean): Promise<void> {
+    const copies = await this.#store.readMark(MARK);
+    const heads = copies.map((copy) => parseAuditHead(copy, this.#headKey));
+    const head = newest(heads);
+    const tail = await this.#tail(head);
+    this.#adopt(tail, head);
+    if (this.#store.readOnly) return;
+    const findings: AuditEvent[] = [];
+    if (tail.torn > 0) findings.push(await this.#closeTornLine(tail, head));
+    if (tail.damaged) findings.push({ kind: "audit.tail.damaged", file: `audit/${tail.name}` });
+    if (head === null) {
+      if (started || tail.seq > 0) findings.push({ kind: "audit.head.missing", lastSeq: tail.seq });
+    } else {
+      if (heads.includes(null)) findings.push({ kind: "audit.head.repaired" });
+      // The entry after a gap carries the MAC before it, so that it can be checked on its own; it
+      // therefore has to be the first one written.
+      if (tail.seq < head.seq) findings.unshift(this.#missingTail(tail, head));
+      else if (tail.seq > head.seq + 1) {
+        findings.push({ kind: "audit.head.behind", lastSeq: tail.seq, headSeq: head.seq });
+      }
+    }
+    for (const event of findings) await this.append(event);
+  }
+
+  /**
+   * Bytes after the last line feed. When the head does not know the entry, a crash interrupted its
+   * write, nobody was told it exists, and it goes. Otherwise it is evidence of damage and stays.
+   */
+  async #closeTornLine(tail: Tail, head: AuditHead | null): Promise<AuditEvent> {
+    const file = `audit/${tail.name}`;
+    if (head === null || head.seq <= tail.seq) {
+      await this.#store.truncateLog(tail.name, tail.size);
+      return { kind: "audit.repaired", file, tornBytes: tail.torn };
+    }
+    await this.#store.appendLog(tail.name, tail.size + tail.torn, LINE_FEED, "written");
+    this.#offset = tail.size + tail.torn + 1;
+    return { kind: "audit.line.damaged", file, bytes: tail.torn };
+  }
+
+  #missingTail(tail: Tail, head: AuditHead): AuditEvent {
+    // Entries that were written but never synced may vanish with the machine, not with the process.
+    const rebooted = !equalBytes(head.boot, this.#boot) || equalBytes(head.boot, NO_BOOT);
+    const explained = rebooted && tail.seq >= head.syncedSeq && !tail.damaged;
+    return {
+      kind: explained ? TAIL_LOST : "audit.tail.removed",
+      fromSeq: tail.seq + 1,
+      toSeq: head.seq,
+      previousMac: encodeBase64(head.mac),
+    };
+  }
+
+  /** Goes on after whichever is further, the log or its head, so that a gap stays visible. */
+  #adopt(tail: Tail, head: AuditHead | null): void {
+    this.#day = tail.day;
+    this.#offset = tail.size;
+    const fromHead = head !== null && head.seq > tail.seq;
+    this.#seq = fromHead ? head.seq : tail.seq;
+    this.#mac = fromHead ? head.mac : tail.mac;
+    this.#lastTsMs = tail.tsMs;
+    this.#syncedSeq = Math.min(head?.syncedSeq ?? 0, this.#seq);
+    if (this.#seq > this.#syncedSeq) this.#unsynced.push({ seq: this.#seq, end: this.#offset });
+  }
+
+  async #segments(): Promise<{ name: string; day: number; size: number }[]> {
+    const segments: { name: string; day: number; size: number }[] = [];
+    for (const { name, size } of await this.#store.listLogs()) {
+      const day = segmentDay(name);
+      if (day !== null) segments.push({ name, day, size });
+    }
+    return segments;
+  }
+
+  /** The last whole entry, authenticated by the one before it or by the head. */
+  async #tail(head: AuditHead | null): Promise<Tail> {
+    const { firstSeq, previousMac } = this.#anchor;
+    const nothing = { seq: firstSeq - 1, tsMs: 0, mac: previousMac, damaged: false };
+    const last = (await this.#segments()).filter(({ size }) => size > 0).at(-1);
+    if (last === undefined) return { ...nothing, day: head?.day ?? 0, name: "", size: 0, torn: 0 };
+    const torn = await this.#tornBytes(last);
+    const place = { day: last.day, name: last.name, size: last.size - torn, torn };
+
+    const lines: ReturnType<typeof parseEntry>[] = [];
+    for await (const line of this.#linesBackward()) {
+      lines.push(parseEntry(line));
+      if (lines.length === 2) break;
+    }
+    const [latest, before] = lines;
+    if (latest === undefined) return { ...nothing, ...place };
+    if (latest !== null) {
+      const { seq, tsMs } = latest.entry;
+      const chainedTo = before === undefined ? previousMac : before?.mac;
+      const namedByHead = head?.seq === seq && equalBytes(head.mac, latest.mac);
+      if (
+        namedByHead ||
+        (chainedTo !== undefined && entryAuthenticates(latest, chainedTo, this.#entryKey)) ||
+        gapAuthenticates(latest, this.#entryKey)
+      ) {
+        return { seq, tsMs, mac: latest.mac, damaged: false, ...place };
+      }
+    }
+    // Damage, not a crash. Numbers go on from the head, so that none is given out twice.
+    return { ...nothing, ...place, damaged: true };
+  }
+
+  async #tornBytes(segment: { name: string; size: number }): Promise<number> {
+    let torn = 0;
+    while (torn < segment.size) {
+      const length = Math.min(CHUNK_BYTES, segment.size - torn);
+      const from = segment.size - torn - length;
+      const end = (await this.#store.readLog(segment.name, from, length)).lastIndexOf(0x0a);
+      if (end >= 0) return torn + length - end - 1;
+      torn += length;
+    }
+    return torn;
+  }
+
+  async read(
+    options: { readonly limit?: number; readonly beforeSeq?: number } = {},
+  ): Promise<readonly AuditEntry[]> {
+    const { limit = 100, beforeSeq = Number.POSITIVE_INFINITY } = options;
+    this.#requireOpen();
+    const found: AuditEntry[] = [];
+    // One line more than asked for: an entry is checked against the MAC of the one before it.
+    let pending: { entry: AuditEntry; mac: Uint8Array } | null = null;
+    const settle = (previousMac: Uint8Array | null): void => {
+      if (pending === null) return;
+      const whole =
+        (previousMac !== null && entryAuthenticates(pending, previousMac, this.#entryKey)) ||
+        gapAuthenticates(pending, this.#entryKey);
+      found.push(whole ? pending.entry : { ...pending.entry, broken: true });
+      pending = null;
+    };
+    for await (const line of this.#linesBackward()) {
+      this.#requireOpen();
+      const parsed = parseEntry(line);
+      settle(parsed?.mac ?? null);
+      if (found.length >= limit) return found;
+      if (parsed === null) found.push(UNREADABLE);
+      else if (parsed.entry.seq < beforeSeq) pending = parsed;
+      if (found.length >= limit) return found;
+    }
+    settle(this.#anchor.previousMac);
+    return found;
+  }
+
+  async *#linesBackward(): AsyncGenerator<Uint8Array> {
+    for (const segment of (await this.#segments()).reverse()) {
+      let carried: Uint8Array = new Uint8Array();
+      let start = segment.size;
+      while (start > 0) {
+        const from = Math.max(0, start - CHUNK_BYTES);
+        const chunk = concatBytes(
+          await this.#store.readLog(segment.name, from, start - from),
+          carried,
+        );
+        start = from;
+        const { lines, rest } = splitLines(chunk);
+        const whole = start === 0 ? lines : lines.slice(1);
+        carried = start === 0 ? new Uint8Array() : (lines[0] ?? rest);
+        for (const line of whole.reverse()) yield line;
+      }
+    }
+  }
+
+  async verify(): Promise<AuditVerification> {
+    this.#requireOpen();
+    const lastSeq = this.#seq;
+    let expected = this.#anchor.firstSeq;
+    let previous = this.#anchor.previousMac;
+    const gaps: { fromSeq: number; toSeq: number }[] = [];
+    const broken = (problem: string): AuditVerification => ({
+      ok: false,
+      firstBrokenSeq: expected,
+      problem,
+      entries: expected - this.#anchor.firstSeq,
+    });
+    for (const segment of await this.#segments()) {
+      let carried: Uint8Array = new Uint8Array();
+      const file = `\`audit/${segment.name}\``;
+      for (let offset = 0; offset < segment.size; offset += CHUNK_BYTES) {
+        const chunk = await this.#store.readLog(segment.name, offset, CHUNK_BYTES);
+        this.#requireOpen();
+        const { lines, rest } = splitLines(concatBytes(carried, chunk));
+        for (const line of lines) {
+          if (expected > lastSeq) break;
+          const parsed = parseEntry(line);
+          if (parsed === null) return broken(`${file} has an unreadable line`);
+          const gap = explainedGap(parsed, expected, this.#entryKey);
+          if (gap !== null) gaps.push(gap);
+          else if (parsed.entry.seq !== expected) {
+            return broken(`${file} has entry ${parsed.entry.seq} where ${expected} belongs`);
+          } else if (!entryAuthenticates(parsed, previous, this.#entryKey)) {
+            return broken(`${file} has an entry that was changed`);
+          }
+          const day = Math.floor(parsed.entry.tsMs / DAY_MS);
+          if (day > segment.day) return broken(`${file} has an entry of another day`);
+          previous = parsed.mac;
+          expected = parsed.entry.seq + 1;
+        }
+        carried = rest.slice();
+        if (carried.length > ENTRY_BYTES_MAX) return broken(`${file} has an unreadable line`);
+      }
+      if (carried.length > 0 && expected <= lastSeq) return broken(`${file} ends within a line`);
+    }
+    if (expected <= lastSeq) return broken(`the log ends before entry ${lastSeq}`);
+    const headProblem = await this.#headProblem(lastSeq);
+    if (headProblem !== null) return broken(headProblem);
+    const lost = gaps.reduce((sum, { fromSeq, toSeq }) => sum + toSeq - fromSeq + 1, 0);
+    return { ok: true, entries: lastSeq - this.#anchor.firstSeq + 1 - lost, gaps };
+  }
+
+  async #headProblem(lastSeq: number): Promise<string | null> {
+    if (lastSeq === 0) return null;
+    const heads = (await this.#store.readMark(MARK)).map((copy) =>
+      parseAuditHead(copy, this.#headKey),
+    );
+    const head = newest(heads);
+    if (head === null) return "`audit/head` is missing or damaged";
+    if (heads.includes(null)) return "`audit/head` is damaged";
+    // Entries may have been appended since verification began; fewer is what an old copy shows.
+    return head.seq < lastSeq ? `\`audit/head\` was put back to entry ${head.seq}` : null;
+  }
+
+  #requireOpen(): void {
+    if (this.#closed) throw new VaultError("VAULT_LOCKED", "the vault is locked; unlock it first");
+  }
+}
+
+interface Tail {
+  readonly seq: number;
+  readonly tsMs: number;
+  readonly mac: Uint8Array;
+  readonly day: number;
+  readonly name: string;
+  /** Bytes of whole lines in that segment. */
+  readonly size: number;
+  /** Bytes after the last whole line. */
+  readonly torn: number;
+  /** The last whole line does not authenticate. */
+  readonly damaged: boolean;
+}
+
+const UNREADABLE: AuditEntry = {
+  seq: 0,
+  tsMs: 0,
+  event: { kind: "audit.unreadable" },
+  mac: "",
+  broken: true,
+};
+
+/** The gap that an entry explains by itself, when its MAC is right. */
+function explainedGap(
+  parsed: NonNullable<ReturnType<typeof parseEntry>>,
+  expected: number,
+  key: Mac,
+): { fromSeq: number; toSeq: number } | null {
+  const { kind, fromSeq, toSeq } = parsed.entry.event;
+  if (kind !== TAIL_LOST || fromSeq !== expected || toSeq !== parsed.entry.seq - 1) return null;
+  return gapAuthenticates(parsed, key) ? { fromSeq, toSeq } : null;
+}
+
+function gapAuthenticates(parsed: NonNullable<ReturnType<typeof parseEntry>>, key: Mac): boolean {
+  const { previousMac } = parsed.entry.event;
+  const mac = typeof previousMac === "string" ? decodeBase64(previousMac) : null;
+  return mac !== null && entryAuthenticates(parsed, mac, key);
+}
+
+function newest(heads: readonly (AuditHead | null)[]): AuditHead | null {
+  let best: AuditHead | null = null;
+  for (const head of heads)
+    if (head !== null && (best === null || head.seq > best.seq)) best = head;
+  return best;
+}
+
+function auditFailed(name: string, cause: unknown): VaultError {
+  const reason = cause instanceof Error ? `: ${cause.message}` : "";
+  return new VaultError("VAULT_AUDIT_FAILED", `the audit log could not be written${reason}`, {
+    subject: `audit/${name}`,
+    cause,
+  });
 }

@@ -60,14 +60,27 @@ export function encodeHex(bytes: Uint8Array): string {
 
 const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0"));
 
-/** @returns The bytes, or null unless `text` is lower-case hexadecimal of even length. */
+/** @returns The bytes, or null unless `text` is hexadecimal of even length. */
 export function decodeHex(text: string): Uint8Array | null {
-  if (text.length % 2 !== 0 || !/^[0-9a-f]*$/.test(text)) return null;
-  const bytes = new Uint8Array(text.length / 2);
-  for (let index = 0; index < bytes.length; index += 1) {
-    bytes[index] = Number.parseInt(text.slice(index * 2, index * 2 + 2), 16);
+  return decodeHexCodes(encodeUtf8(text));
+}
+
+/** The same from character codes, for key text that should not become a string first. */
+export function decodeHexCodes(codes: Uint8Array): Uint8Array | null {
+  if (codes.length % 2 !== 0) return null;
+  const bytes = new Uint8Array(codes.length / 2);
+  for (let index = 0; index < codes.length; index += 1) {
+    const digit = hexDigit(codes[index] as number);
+    if (digit < 0) return null;
+    bytes[index >> 1] = ((bytes[index >> 1] as number) << 4) | digit;
   }
   return bytes;
+}
+
+function hexDigit(code: number): number {
+  if (code >= 0x30 && code <= 0x39) return code - 0x30;
+  const lower = code | 0x20;
+  return lower >= 0x61 && lower <= 0x66 ? lower - 0x57 : -1;
 }
 
 const BASE64 = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -78,7 +91,12 @@ const PAD = 0x3d;
 
 /** Standard base64 with padding (RFC 4648 section 4). */
 export function encodeBase64(bytes: Uint8Array): string {
-  const codes = new Uint8Array(Math.ceil(bytes.length / 3) * 4);
+  return decodeUtf8(encodeBase64Codes(bytes));
+}
+
+/** The same as character codes, followed by `tail`, for key text that must not become a string. */
+export function encodeBase64Codes(bytes: Uint8Array, ...tail: readonly number[]): Uint8Array {
+  const codes = new Uint8Array(Math.ceil(bytes.length / 3) * 4 + tail.length);
   let out = 0;
   for (let index = 0; index < bytes.length; index += 3) {
     const a = bytes[index] as number;
@@ -91,7 +109,8 @@ export function encodeBase64(bytes: Uint8Array): string {
     codes[out + 3] = c === undefined ? PAD : (BASE64_CODES[group & 63] as number);
     out += 4;
   }
-  return decodeUtf8(codes);
+  codes.set(tail, out);
+  return codes;
 }
 
 /**

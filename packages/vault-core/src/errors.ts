@@ -47,3 +47,10 @@ export class VaultError extends Error {
 export function isVaultError(value: unknown): value is VaultError {
   return value instanceof Error && value.name === "VaultError" && "code" in value;
 }
+
+/** Whether an error says that stored bytes are not what the vault wrote. */
+export function isDamage(error: unknown): error is VaultError {
+  return (
+    isVaultError(error) && (error.code === "VAULT_TAMPERED" || error.code === "VAULT_OPEN_FAILED")
+  );
+}

@@ -1,17 +1,19 @@
-export type { AuditEntry, AuditEvent, AuditLog, AuditVerification } from "./audit-log.ts";
+export type { AuditEntry, AuditEvent } from "./audit-entry.ts";
+export type { AuditLog, AuditVerification } from "./audit-log.ts";
 export type { Clock, RandomBytes } from "./bytes.ts";
 export { isVaultError, VaultError, type VaultErrorCode } from "./errors.ts";
 export { DOCUMENT_KINDS, type DocumentKind } from "./identifiers.ts";
 export { canonicalJson, type JsonValue } from "./json.ts";
-export type { KeyProvider, KeyProviderConfig } from "./key-provider.ts";
+export {
+  formatKeyText,
+  type KeyProvider,
+  type KeyProviderConfig,
+  parseKeyText,
+} from "./key-provider.ts";
 export { MemoryStore } from "./memory-store.ts";
 export type { Argon2idParameters } from "./passphrase.ts";
 export type { GroupReference, Scope } from "./scope.ts";
 export type { Page, SealedDocument, SecretMetadata } from "./secret-metadata.ts";
 export type { LogDurability, LogSegment, Store, StoreChange, StoredRecord } from "./store.ts";
-export {
-  Vault,
-  type VaultOptions,
-  type VaultStatus,
-  type VaultTransaction,
-} from "./vault.ts";
+export type { NewSecret, SecretChange, VaultTransaction } from "./transaction.ts";
+export { type RotationResult, Vault, type VaultOptions, type VaultStatus } from "./vault.ts";

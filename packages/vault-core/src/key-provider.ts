@@ -1,4 +1,11 @@
-import type { RandomBytes } from "./bytes.ts";
+import { KEY_BYTES } from "./aead.ts";
+import {
+  decodeBase64Codes,
+  decodeHexCodes,
+  encodeBase64Codes,
+  type RandomBytes,
+  wipe,
+} from "./bytes.ts";
 import type { Argon2idParameters } from "./passphrase.ts";
 
 /** How a vault's KEK is kept. Public: `vault.json` holds it in clear, authenticated. */
@@ -40,4 +47,31 @@ export interface KeyProvider {
   obtainStaged?(): Promise<Uint8Array | null>;
   /** Makes the staged key the present one, atomically. Without a staged key it does nothing. */
   promote?(): Promise<void>;
+}
+
+/**
+ * Reads key text: base64 of exactly 32 bytes, or 64 hexadecimal digits, with white space around it
+ * ignored.
+ *
+ * @param text - ASCII bytes, borrowed; a string of them would outlive the key.
+ * @returns 32 bytes that the caller owns and wipes, or null.
+ */
+export function parseKeyText(text: Uint8Array): Uint8Array | null {
+  let [start, end] = [0, text.length];
+  while (start < end && isSpace(text[start] as number)) start += 1;
+  while (end > start && isSpace(text[end - 1] as number)) end -= 1;
+  const trimmed = text.subarray(start, end);
+  const key = trimmed.length === 64 ? decodeHexCodes(trimmed) : decodeBase64Codes(trimmed);
+  if (key?.length === KEY_BYTES) return key;
+  wipe(key);
+  return null;
+}
+
+/** Key text of a key: base64 and a line feed. The caller wipes it. */
+export function formatKeyText(key: Uint8Array): Uint8Array {
+  return encodeBase64Codes(key, 0x0a);
+}
+
+function isSpace(code: number): boolean {
+  return code === 0x20 || (code >= 0x09 && code <= 0x0d);
 }

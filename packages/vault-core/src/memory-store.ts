@@ -20,7 +20,7 @@ export class MemoryStore implements Store {
     return record === undefined ? null : { bytes: record.bytes.slice(), revision: record.revision };
   }
 
-  async commit(changes: readonly StoreChange[]): Promise<void> {
+  async commit(changes: readonly StoreChange[]): Promise<readonly (string | null)[]> {
     for (const change of changes) {
       if (change.expectedRevision === undefined) continue;
       if ((this.#records.get(change.key)?.revision ?? null) !== change.expectedRevision) {
@@ -36,6 +36,7 @@ export class MemoryStore implements Store {
       if (bytes === null) this.#records.delete(key);
       else this.#records.set(key, { bytes: bytes.slice(), revision: `${this.#commits}` });
     }
+    return changes.map(({ bytes }) => (bytes === null ? null : `${this.#commits}`));
   }
 
   async list(

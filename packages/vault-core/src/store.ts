@@ -41,9 +41,10 @@ export interface Store {
   /**
    * Applies all changes or none, durably, as one event for every later reader.
    *
+   * @returns The new revision of each change, in order; null for a delete.
    * @throws {VaultError} `VAULT_REVISION_CONFLICT`: an expectation does not hold; nothing changed.
    */
-  commit(changes: readonly StoreChange[]): Promise<void>;
+  commit(changes: readonly StoreChange[]): Promise<readonly (string | null)[]>;
   /** Keys that start with `prefix` (which ends with `/`, or is empty), in code-unit order. */
   list(
     prefix: string,

@@ -1,0 +1,251 @@
+import { execFileSync } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import {
+  linkSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  renameSync,
+  unlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { join } from "node:path";
+import { VaultError } from "../errors.ts";
+import { readRegular, storeError, systemCode } from "./file-system.ts";
+
+// An exclusive lock that the death of its owner releases, with no moment in which two processes
+// may both conclude that they own it.
+//
+// lock.<n> is linked into place complete, so whoever can read it reads all of it. The highest
+// generation counts. A taker finds its owner dead or gone and links generation n + 1: link(2) fails
+// if it exists, so one taker wins. Generations only grow, because the highest file is never
+// removed, not even on release; so a slow taker that links a generation which has meanwhile come
+// and gone sees a higher one afterwards, and yields.
+
+interface LockOwner {
+  readonly pid: number;
+  /** Start time of the process, so that a recycled pid is another owner; null where unknown. */
+  readonly startTime: string | null;
+  readonly bootId: string | null;
+  /** Pids mean something only within their namespace (containers). */
+  readonly pidNamespace: string | null;
+  readonly released: boolean;
+}
+
+/** A held lock. */
+export interface ProcessLock {
+  /** Gives the lock up; the death of the process does the same. */
+  release(): void;
+}
+
+const LOCK_FILE = /^lock\.([1-9]\d{0,14})$/;
+const ATTEMPTS = 64;
+
+/**
+ * Takes the lock of a directory.
+ *
+ * @param temporary - A directory on the same file system for the file before it is linked.
+ * @throws {VaultError} `VAULT_BUSY`, naming the owner's pid.
+ */
+export function takeProcessLock(directory: string, temporary: string): ProcessLock {
+  const owner = currentOwner();
+  for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
+    const highest = highestGeneration(directory);
+    if (highest > 0) refuseIfHeld(directory, highest);
+    const generation = highest + 1;
+    if (!linkLock(directory, temporary, generation, owner)) continue;
+    if (highestGeneration(directory) !== generation) {
+      unlinkSync(lockPath(directory, generation));
+      continue;
+    }
+    removeOlder(directory, generation);
+    return {
+      release: () => replaceLock(directory, temporary, generation, { ...owner, released: true }),
+    };
+  }
+  throw new VaultError(
+    "VAULT_BUSY",
+    `too many processes are taking the vault in ${directory} at once; try again`,
+  );
+}
+
+function lockPath(directory: string, generation: number): string {
+  return join(directory, `lock.${generation}`);
+}
+
+function generations(directory: string): number[] {
+  try {
+    return readdirSync(directory).flatMap((name) => {
+      const match = LOCK_FILE.exec(name);
+      return match === null ? [] : [Number(match[1])];
+    });
+  } catch (error) {
+    throw storeError(error, "lock", "look for");
+  }
+}
+
+function highestGeneration(directory: string): number {
+  return Math.max(0, ...generations(directory));
+}
+
+function refuseIfHeld(directory: string, generation: number): void {
+  const owner = readOwner(lockPath(directory, generation));
+  if (owner === null || owner.released || !isAlive(owner)) return;
+  const elsewhere = owner.pidNamespace === pidNamespace() ? "" : " of another container";
+  throw new VaultError(
+    "VAULT_BUSY",
+    `the vault in ${directory} is in use by process ${owner.pid}${elsewhere}; stop it or talk to it through its socket`,
+    { subject: `lock.${generation}` },
+  );
+}
+
+/** Null for a file that no owner can have written: links appear complete, so it holds nothing. */
+function readOwner(path: string): LockOwner | null {
+  let bytes: Uint8Array;
+  try {
+    const file = readRegular(path, "lock");
+    if (file === null) return null;
+    bytes = file.bytes;
+  } catch (error) {
+    if (error instanceof VaultError && error.code === "VAULT_TAMPERED") return null;
+    throw error;
+  }
+  try {
+    const { pid, startTime, bootId, pidNamespace, released } = JSON.parse(
+      new TextDecoder().decode(bytes),
+    );
+    if (!Number.isSafeInteger(pid) || pid <= 0) return null;
+    const text = (value: unknown) => (typeof value === "string" ? value : null);
+    return {
+      pid,
+      startTime: text(startTime),
+      bootId: text(bootId),
+      pidNamespace: text(pidNamespace),
+      released: released === true,
+    };
+  } catch {
+    return null;
+  }
+}
+
+function isAlive(owner: LockOwner): boolean {
+  const boot = currentBootId();
+  if (owner.bootId !== null && boot !== null && owner.bootId !== boot) return false;
+  // A pid of another namespace cannot be looked up from here. Doubt means held.
+  if (owner.pidNamespace !== pidNamespace()) return true;
+  try {
+    process.kill(owner.pid, 0);
+  } catch (error) {
+    if (systemCode(error) === "ESRCH") return false;
+  }
+  const startTime = processStartTime(owner.pid);
+  if (startTime === DEAD) return false;
+  return owner.startTime === null || startTime === null || owner.startTime === startTime;
+}
+
+function linkLock(
+  directory: string,
+  temporary: string,
+  generation: number,
+  owner: LockOwner,
+): boolean {
+  const path = writeTemporary(temporary, owner);
+  try {
+    linkSync(path, lockPath(directory, generation));
+    return true;
+  } catch (error) {
+    if (systemCode(error) === "EEXIST") return false;
+    throw storeError(error, `lock.${generation}`, "take");
+  } finally {
+    unlinkSync(path);
+  }
+}
+
+function replaceLock(
+  directory: string,
+  temporary: string,
+  generation: number,
+  owner: LockOwner,
+): void {
+  renameSync(writeTemporary(temporary, owner), lockPath(directory, generation));
+}
+
+function writeTemporary(temporary: string, owner: LockOwner): string {
+  const path = join(temporary, `${process.pid}-${randomBytes(8).toString("hex")}.tmp`);
+  try {
+    writeFileSync(path, `${JSON.stringify(owner)}\n`, { flag: "wx", mode: 0o600 });
+  } catch (error) {
+    throw storeError(error, "lock", "write");
+  }
+  return path;
+}
+
+function removeOlder(directory: string, generation: number): void {
+  for (const older of generations(directory)) {
+    if (older >= generation) continue;
+    try {
+      unlinkSync(lockPath(directory, older));
+    } catch {
+      // It is superseded whether or not it can be removed.
+    }
+  }
+}
+
+function currentOwner(): LockOwner {
+  const startTime = processStartTime(process.pid);
+  return {
+    pid: process.pid,
+    startTime: startTime === DEAD ? null : startTime,
+    bootId: currentBootId(),
+    pidNamespace: pidNamespace(),
+    released: false,
+  };
+}
+
+const DEAD = Symbol("dead");
+
+/** When a process started, in the system's own words; DEAD for a zombie; null where unknown. */
+function processStartTime(pid: number): string | typeof DEAD | null {
+  if (process.platform === "linux") {
+    try {
+      // Fields after the command name, which may itself contain spaces and parentheses: proc(5).
+      const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
+      const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+      return fields[0] === "Z" || fields[0] === "X" ? DEAD : (fields[19] ?? null);
+    } catch (error) {
+      return systemCode(error) === "ENOENT" || systemCode(error) === "ESRCH" ? DEAD : null;
+    }
+  }
+  if (process.platform === "win32") return null;
+  try {
+    return execFileSync("/bin/ps", ["-o", "lstart=", "-p", String(pid)], {
+      encoding: "utf8",
+    }).trim();
+  } catch {
+    return null;
+  }
+}
+
+/** Names the running system: changes with every boot. Null where there is no such name. */
+export function currentBootId(): string | null {
+  try {
+    if (process.platform === "linux") {
+      return readFileSync("/proc/sys/kernel/random/boot_id", "latin1").trim();
+    }
+    if (process.platform === "darwin") {
+      const arguments_ = ["-n", "kern.bootsessionuuid"];
+      return execFileSync("/usr/sbin/sysctl", arguments_, { encoding: "utf8" }).trim();
+    }
+  } catch {
+    // Without it a log's end is judged more leniently, and a lock by pid and start time alone.
+  }
+  return null;
+}
+
+function pidNamespace(): string | null {
+  try {
+    return process.platform === "linux" ? readlinkSync("/proc/self/ns/pid") : null;
+  } catch {
+    return null;
+  }
+}
