@@ -57,8 +57,10 @@ const AUTH_NAMES: ReadonlySet<string> = new Set([
 // Names that end like a credential and are none: they select, page, order, or encrypt the caller's data.
 const NOT_AUTH_NAMES: ReadonlySet<string> = new Set([
   "access-control-allow-credentials",
+  "idempotence-key",
   "idempotency-key",
   "sec-websocket-key",
+  "x-idempotence-key",
   "x-idempotency-key",
   "x-amz-client-token",
   "x-amz-copy-source-server-side-encryption-customer-key",
@@ -72,6 +74,9 @@ const NOT_AUTH_NAMES: ReadonlySet<string> = new Set([
   "x-next-page-token",
   "x-page-token",
   "x-partition-key",
+  "x-deduplication-key",
+  "x-ordering-key",
+  "x-routing-key",
   "x-sort-key",
   "cache-key",
   "partition-key",

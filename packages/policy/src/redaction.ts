@@ -32,64 +32,85 @@ export function secretForms(secret: Uint8Array): Uint8Array[] {
       form.fill(0);
     }
   };
+  const scratch = new Uint8Array(secret.length * SPELLED_BYTES_MAX);
+  const addSpellings = (text: Uint8Array, spellings: readonly Spelling[]): void => {
+    const bytes = distinct(text);
+    for (const spelling of spellings) {
+      if (changes(bytes, spelling)) add(scratch.slice(0, spell(text, spelling, scratch)));
+    }
+    bytes.fill(0);
+  };
   for (const alignment of [0, 1, 2]) {
     const plain = base64(secret, alignment, STANDARD_62_63);
-    for (const spelling of BASE64_SPELLINGS)
-      if (changes(plain, spelling)) add(spell(plain, spelling));
+    addSpellings(plain, BASE64_SPELLINGS);
     add(base64(secret, alignment, URL_62_63));
     add(plain);
   }
-  for (const spelling of SPELLINGS) if (changes(secret, spelling)) add(spell(secret, spelling));
+  addSpellings(secret, SPELLINGS);
+  scratch.fill(0);
   return forms;
 }
 
 const FORM_BYTES_MIN = 4;
 
+// The longest are `\u0041`, `&#x41;` and `&quot;`.
+const SPELLED_BYTES_MAX = 6;
+
 /**
- * How one encoder writes a text. Made once, when the module is loaded: nothing secret is in it, and
- * planning costs a secret's length times the encoders that would change it.
+ * How one encoder writes a text. Made once, when the module is loaded, since secrets are planned for on
+ * every request; nothing secret is in it.
  */
 interface Spelling {
-  /** For each byte what is written, or null for the byte itself. 256 entries, or 128 with `beyond`. */
-  readonly bytes: readonly (Uint8Array | null)[];
+  /** For each byte, how many bytes are written in its place; 0 for the byte itself. */
+  readonly lengths: Uint8Array;
+  /** For each byte, what is written: {@link SPELLED_BYTES_MAX} bytes, of which `lengths` says how many. */
+  readonly written: Uint8Array;
   /** For a code point beyond ASCII. Null: such text is spelled byte by byte. */
   readonly beyond: ((point: number) => Uint8Array | null) | null;
 }
 
-/** Whether the encoder writes anything but the text itself. */
-function changes(text: Uint8Array, spelling: Spelling): boolean {
-  return text.some((byte) =>
-    byte < 128 || spelling.beyond === null ? spelling.bytes[byte] != null : true,
-  );
-}
-
-function spell(text: Uint8Array, spelling: Spelling): Uint8Array {
-  // The longest spelling of a byte is six bytes (`\u0041`, `&#x41;`, `&quot;`).
-  const whole = new Uint8Array(text.length * SPELLED_BYTES_MAX);
-  let end = 0;
-  for (let at = 0; at < text.length; ) {
-    const byte = text[at] as number;
-    let written = spelling.bytes[byte] ?? null;
-    let length = 1;
-    if (byte >= 128 && spelling.beyond !== null) {
-      const found = codePointAt(text, at);
-      length = found.length;
-      written = found.point === null ? null : spelling.beyond(found.point);
-    }
-    if (written === null) {
-      for (let i = 0; i < length; i++) whole[end++] = text[at + i] as number;
-    } else {
-      whole.set(written, end);
-      end += written.length;
-    }
-    at += length;
+/** The bytes that occur in `text`, each once. */
+function distinct(text: Uint8Array): Uint8Array {
+  const seen = new Uint8Array(256);
+  const bytes = new Uint8Array(Math.min(text.length, 256));
+  let count = 0;
+  for (let i = 0; i < text.length; i++) {
+    const byte = text[i] as number;
+    if (seen[byte] === 0) bytes[count++] = byte;
+    seen[byte] = 1;
   }
-  const form = whole.slice(0, end);
-  whole.fill(0);
-  return form;
+  seen.fill(0);
+  return bytes.subarray(0, count);
 }
 
-const SPELLED_BYTES_MAX = 6;
+/** Whether the encoder writes one of these bytes as anything but itself. */
+function changes(bytes: Uint8Array, { lengths, beyond }: Spelling): boolean {
+  for (let i = 0; i < bytes.length; i++) {
+    const byte = bytes[i] as number;
+    if (lengths[byte] !== 0 || (byte >= 128 && beyond !== null)) return true;
+  }
+  return false;
+}
+
+/** Write `text` to `out`, and return how many bytes that took. */
+function spell(text: Uint8Array, { lengths, written, beyond }: Spelling, out: Uint8Array): number {
+  let end = 0;
+  for (let at = 0; at < text.length; at++) {
+    const byte = text[at] as number;
+    if (byte >= 128 && beyond !== null) {
+      const { point, length } = codePointAt(text, at);
+      const other = point === null ? null : beyond(point);
+      for (const next of other ?? text.subarray(at, at + length)) out[end++] = next;
+      at += length - 1;
+      continue;
+    }
+    const length = lengths[byte] as number;
+    if (length === 0) out[end++] = byte;
+    const from = byte * SPELLED_BYTES_MAX;
+    for (let i = 0; i < length; i++) out[end++] = written[from + i] as number;
+  }
+  return end;
+}
 
 function equal(a: Uint8Array, b: Uint8Array): boolean {
   if (a.length !== b.length) return false;
@@ -149,22 +170,23 @@ function hex(value: number, width: number, digits: Digits): string {
   return digits === "upper" ? text.toUpperCase() : text;
 }
 
-function table(entries: number, write: (byte: number) => string | null): Spelling["bytes"] {
-  return Array.from({ length: entries }, (_, byte) => {
-    const text = write(byte);
-    return text === null ? null : ascii(text);
-  });
-}
-
 /** A spelling that looks at bytes. */
 function byBytes(write: (byte: number) => string | null): Spelling {
-  return { bytes: table(256, write), beyond: null };
+  const lengths = new Uint8Array(256);
+  const written = new Uint8Array(256 * SPELLED_BYTES_MAX);
+  for (let byte = 0; byte < 256; byte++) {
+    const text = write(byte);
+    if (text === null) continue;
+    lengths[byte] = text.length;
+    written.set(ascii(text), byte * SPELLED_BYTES_MAX);
+  }
+  return { lengths, written, beyond: null };
 }
 
 /** A spelling that looks at characters. */
 function byPoints(write: (point: number) => string | null): Spelling {
   return {
-    bytes: table(128, write),
+    ...byBytes((byte) => (byte < 128 ? write(byte) : null)),
     beyond: (point) => {
       const text = write(point);
       return text === null ? null : ascii(text);
