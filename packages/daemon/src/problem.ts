@@ -20,16 +20,23 @@ export class Problem extends Error {
   readonly code: WireErrorCode;
   readonly reason: WireReason | null;
   readonly hint: string | null;
+  readonly retryAfterMs: number | null;
 
   constructor(
     code: WireErrorCode,
     message: string,
-    options: { reason?: WireReason | null; hint?: string; cause?: unknown } = {},
+    options: {
+      reason?: WireReason | null;
+      hint?: string;
+      retryAfterMs?: number;
+      cause?: unknown;
+    } = {},
   ) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.code = code;
     this.reason = options.reason ?? null;
     this.hint = options.hint ?? null;
+    this.retryAfterMs = options.retryAfterMs ?? null;
   }
 }
 

@@ -89,7 +89,8 @@ const REGISTRY: Readonly<Record<RegistryErrorCode, WireErrorCode>> = {
  */
 export function describeError(error: unknown): ProblemFacts {
   if (error instanceof Problem) {
-    return facts(error.code, error.message, { reason: error.reason, hint: error.hint });
+    const { reason, hint, retryAfterMs } = error;
+    return facts(error.code, error.message, { reason, hint, retryAfterMs });
   }
   if (isBrokerError(error)) {
     const { reason, hint, retryAfterMs } = error;

@@ -1,0 +1,55 @@
+/** A token at rest: a sealed document of kind `token`, with the digest of its proof. */
+
+import type { JsonValue } from "@aivault/vault-core";
+import * as z from "zod";
+import type { TokenGrant } from "./grant.ts";
+
+/** Everything that is known of a token, but not the token. */
+export interface TokenRecord extends TokenGrant {
+  readonly tokenId: string;
+  readonly digest: string;
+  /** The token it was derived from; its grants limit this one too. */
+  readonly parentId: string | null;
+  readonly label: string | null;
+  readonly createdAtMs: number;
+  readonly revokedAtMs: number | null;
+}
+
+const schema = z.strictObject({
+  tokenId: z.string(),
+  digest: z.string(),
+  parentId: z.nullable(z.string()),
+  label: z.nullable(z.string()),
+  capabilities: z.array(z.string()).min(1),
+  credential: z.nullable(z.string()),
+  expiresAtMs: z.number().int().nonnegative(),
+  usesMax: z.nullable(z.number().int().positive()),
+  perMinute: z.nullable(z.number().int().positive()),
+  createdAtMs: z.number().int().nonnegative(),
+  revokedAtMs: z.nullable(z.number().int().nonnegative()),
+});
+
+/** Read a stored token; null for one this version does not understand, which then grants nothing. */
+export function parseTokenRecord(value: JsonValue): TokenRecord | null {
+  const result = schema.safeParse(value);
+  return result.success ? result.data : null;
+}
+
+/** The stored form. */
+export function serializeTokenRecord(record: TokenRecord): JsonValue {
+  return { ...record, capabilities: [...record.capabilities] };
+}
+
+/** How often a token was used, and when lately: a sealed document of kind `state`. */
+export interface TokenUsage {
+  readonly uses: number;
+  readonly window: JsonValue;
+}
+
+const usageSchema = z.strictObject({ uses: z.number().int().nonnegative(), window: z.json() });
+
+/** @returns null for a state this version does not understand; the token is then refused. */
+export function parseTokenUsage(value: JsonValue): TokenUsage | null {
+  const result = usageSchema.safeParse(value);
+  return result.success ? (result.data as TokenUsage) : null;
+}

@@ -1,0 +1,224 @@
+/**
+ * Tokens in the vault: minted, shown, revoked, verified, and used up. Nothing is cached: what a
+ * revocation has written is what the next request reads (G13).
+ *
+ * A token derived from another is checked together with every token above it, on each request. So it
+ * cannot allow more than they do, whatever it says itself, and it ends when one of them ends.
+ */
+
+import type { Principal } from "@aivault/broker";
+import { EMPTY_WINDOW, parseRateWindow, type RateWindow, take } from "@aivault/policy";
+import { type JsonValue, type SealedDocument, type Vault, VaultError } from "@aivault/vault-core";
+import { Problem } from "../problem.ts";
+import type { TokenGrant } from "./grant.ts";
+import { mintToken, parseToken, provesToken } from "./token.ts";
+import {
+  parseTokenRecord,
+  parseTokenUsage,
+  serializeTokenRecord,
+  type TokenRecord,
+} from "./token-record.ts";
+
+/** Tokens above a token. More would only be slower to check. */
+const CHAIN_MAX = 8;
+
+/** A verified token, and the ones it was derived from: the token itself first. */
+export type TokenChain = readonly [TokenRecord, ...TokenRecord[]];
+
+/** What is asked for when a token is minted. */
+export interface NewToken extends TokenGrant {
+  readonly label: string | null;
+}
+
+export interface TokenStoreOptions {
+  readonly vault: Vault;
+  readonly now: () => number;
+  readonly random: (length: number) => Uint8Array;
+  /** Called when a token has been revoked: whoever streams under it ends. */
+  readonly onRevoked: (tokenId: string) => void;
+}
+
+export class TokenStore {
+  readonly #vault: Vault;
+  readonly #now: () => number;
+  readonly #random: (length: number) => Uint8Array;
+  readonly #onRevoked: (tokenId: string) => void;
+
+  constructor(options: TokenStoreOptions) {
+    this.#vault = options.vault;
+    this.#now = options.now;
+    this.#random = options.random;
+    this.#onRevoked = options.onRevoked;
+  }
+
+  /**
+   * Mint a token.
+   *
+   * @param parent - The chain it is derived from; its end is then no later than theirs.
+   * @returns The token, to be shown once, and its record.
+   */
+  async mint(
+    input: NewToken,
+    by: Principal,
+    parent: TokenChain | null = null,
+  ): Promise<{ token: string; record: TokenRecord }> {
+    if (parent !== null && parent.length >= CHAIN_MAX) {
+      throw new Problem(
+        "invalid_request",
+        `a token is derived at most ${CHAIN_MAX - 1} times over`,
+      );
+    }
+    const { token, tokenId, digest } = mintToken(this.#random);
+    const ends = [input.expiresAtMs, ...(parent ?? []).map(({ expiresAtMs }) => expiresAtMs)];
+    const record: TokenRecord = {
+      ...input,
+      tokenId,
+      digest,
+      expiresAtMs: Math.min(...ends),
+      parentId: parent?.[0].tokenId ?? null,
+      createdAtMs: this.#now(),
+      revokedAtMs: null,
+    };
+    // Recorded first: a token that nobody could record does not come to exist.
+    await this.#vault.audit.append({
+      kind: "token.minted",
+      tokenId,
+      parentId: record.parentId,
+      capabilities: [...record.capabilities],
+      credential: record.credential,
+      expiresAtMs: record.expiresAtMs,
+      principal: by.kind,
+      uid: by.uid,
+    });
+    await this.#vault.transaction((tx) =>
+      tx.putDocument("token", tokenId, serializeTokenRecord(record), { expectedRevision: null }),
+    );
+    return { token, record };
+  }
+
+  /** Tokens, a page at a time, in the order of their ids. */
+  async list(options: { after?: string; limit?: number }) {
+    const page = await this.#vault.listDocuments("token", options);
+    const items = page.items.map(recordOf).filter((record) => record !== null);
+    return { items, next: page.next };
+  }
+
+  /**
+   * Revoke a token and, with it, everything derived from it.
+   *
+   * @throws {Problem} `not_found`.
+   */
+  async revoke(tokenId: string, by: Principal): Promise<TokenRecord> {
+    const revoked = await this.#vault.transaction(async (tx) => {
+      const record = recordOf(await tx.getDocument("token", tokenId));
+      if (record === null) throw unknownToken();
+      if (record.revokedAtMs !== null) return record;
+      const changed = { ...record, revokedAtMs: this.#now() };
+      await tx.putDocument("token", tokenId, serializeTokenRecord(changed));
+      return changed;
+    });
+    this.#onRevoked(tokenId);
+    await this.#vault.audit.append({
+      kind: "token.revoked",
+      tokenId,
+      principal: by.kind,
+      uid: by.uid,
+    });
+    return revoked;
+  }
+
+  /**
+   * Verify a presented token.
+   *
+   * Unknown, malformed, expired and revoked are one answer: they would tell a guesser apart from a
+   * holder.
+   *
+   * @throws {Problem} `token_invalid`.
+   */
+  async verify(text: string): Promise<TokenChain> {
+    const presented = parseToken(text);
+    if (presented === null) throw invalidToken();
+    const leaf = await this.#read(presented.tokenId);
+    if (leaf === null || !provesToken(presented.proof, leaf.digest)) throw invalidToken();
+    const chain: [TokenRecord, ...TokenRecord[]] = [leaf];
+    for (let next = leaf.parentId; next !== null; ) {
+      const above = await this.#read(next);
+      if (above === null || chain.length >= CHAIN_MAX) throw invalidToken();
+      chain.push(above);
+      next = above.parentId;
+    }
+    const nowMs = this.#now();
+    for (const { revokedAtMs, expiresAtMs } of chain) {
+      if (revokedAtMs !== null || nowMs >= expiresAtMs) throw invalidToken();
+    }
+    return chain;
+  }
+
+  /**
+   * Count one use of every token of a chain that is counted, all or none.
+   *
+   * G10: the counts are in the vault, so that a restart gives nothing back.
+   *
+   * @throws {Problem} `token_invalid` when one is used up, `rate_limited`.
+   */
+  async spend(chain: TokenChain): Promise<void> {
+    const counted = chain.filter(
+      ({ usesMax, perMinute }) => usesMax !== null || perMinute !== null,
+    );
+    if (counted.length === 0) return;
+    await this.#vault.transaction(async (tx) => {
+      for (const record of counted) {
+        const id = usageId(record.tokenId);
+        const { uses, window } = readUsage(await tx.getDocument("state", id));
+        if (record.usesMax !== null && uses >= record.usesMax) throw invalidToken();
+        const taken = takeOne(record, window, this.#now());
+        await tx.putDocument("state", id, { uses: uses + 1, window: windowJson(taken) });
+      }
+    });
+  }
+
+  async #read(tokenId: string): Promise<TokenRecord | null> {
+    return recordOf(await this.#vault.getDocument("token", tokenId));
+  }
+}
+
+function takeOne(record: TokenRecord, window: RateWindow, nowMs: number): RateWindow {
+  if (record.perMinute === null) return window;
+  const taken = take(window, nowMs, record.perMinute);
+  if (taken.allowed) return taken.window;
+  throw new Problem("rate_limited", `the token allows ${record.perMinute} requests a minute`, {
+    retryAfterMs: taken.retryAfterMs,
+  });
+}
+
+function readUsage(document: SealedDocument | null): { uses: number; window: RateWindow } {
+  if (document === null) return { uses: 0, window: EMPTY_WINDOW };
+  const usage = parseTokenUsage(document.value);
+  const window = usage === null ? null : parseRateWindow(usage.window);
+  if (usage === null || window?.ok !== true) {
+    throw new VaultError("VAULT_FORMAT_UNSUPPORTED", "a token's usage is of a newer version");
+  }
+  return { uses: usage.uses, window: window.value };
+}
+
+function windowJson({ slot, counts }: RateWindow): JsonValue {
+  return { slot, counts: [...counts] };
+}
+
+function recordOf(document: SealedDocument | null): TokenRecord | null {
+  return document === null ? null : parseTokenRecord(document.value);
+}
+
+function usageId(tokenId: string): string {
+  return `token:${tokenId}`;
+}
+
+function unknownToken(): Problem {
+  return new Problem("not_found", "there is no token with this id", { hint: "aivault token list" });
+}
+
+function invalidToken(): Problem {
+  return new Problem("token_invalid", "the token is not valid, or not any more", {
+    hint: "ask the operator for one: aivault token mint",
+  });
+}
