@@ -47,6 +47,11 @@ async function dispatch(terminal: Terminal, session: Session): Promise<number> {
       argv.slice(1).filter((word) => !word.startsWith("-")),
     );
   }
+  // What the scripts of `aivault completion` call; its words are not ours to read as flags.
+  if (first === "__complete") {
+    const { answerCompletion } = await import("./run/completion.ts");
+    return await answerCompletion(argv.slice(1), out, env);
+  }
   const found = findCommand(argv);
   if (found.kind === "noun") return await nounAlone(terminal, found.noun, found.word);
   if (found.kind === "unknown") throw unknownCommand(found.word);

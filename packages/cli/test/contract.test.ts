@@ -6,6 +6,7 @@ import { COMMANDS, findCommand } from "../src/commands/index.ts";
 const CONTRACT = `
 invoke = capability invoke = capability call: -X --method --path -H --header -d --body --body-file-path --multipart-field --multipart-file --request --request-file --credential --timeout-ms --dry-run -f --fail --client-ip -i --include --stream
 json = capability json: -X --method --path -H --header -d --body --body-file-path --multipart-field --multipart-file --request --request-file --credential --timeout-ms --dry-run -f --fail --client-ip
+markdown = md = capability markdown = capability md: -X --method --path -H --header -d --body --body-file-path --multipart-field --multipart-file --request --request-file --credential --timeout-ms --dry-run -f --fail --client-ip --namespace --exclude-field --wrap-field
 secrets create: --name --value-stdin --value-file --keep-newline --value --alias --scope --workspace-id --group-id --json -v --verbose
 secrets list: --scope --workspace-id --group-id --json -v --verbose
 secrets update: --id --name --alias --clear-aliases --json -v --verbose
@@ -27,6 +28,8 @@ audit: --limit --before-ts-ms --json -v --verbose
 audit verify: --json -v --verbose
 restart: --json -v --verbose
 stop: --json -v --verbose
+doctor: --fix --json -v --verbose
+completion: 
 `;
 
 function declared(): string {
@@ -41,7 +44,7 @@ function declared(): string {
 
 describe("the command line", () => {
   it("has these commands, aliases and flags", () => {
-    expect(declared()).toBe(CONTRACT.trim());
+    expect(declared()).toBe(CONTRACT.trimStart().slice(0, -1));
   });
 
   it("finds each command by its words and by every alias, and loads it", async () => {

@@ -7,6 +7,7 @@ import { credentialCommands } from "./credential.ts";
 import { daemonCommands } from "./daemon.ts";
 import { invokeCommands } from "./invoke.ts";
 import { secretCommands } from "./secrets.ts";
+import { shellCommands } from "./shell.ts";
 import { vaultCommands } from "./vault.ts";
 
 /** Commands under one heading of the help. */
@@ -22,6 +23,7 @@ export const COMMAND_GROUPS: readonly CommandGroup[] = [
   { title: "Credentials", commands: credentialCommands },
   { title: "Vault", commands: vaultCommands },
   { title: "Daemon", commands: daemonCommands },
+  { title: "Help", commands: shellCommands },
 ];
 
 export const COMMANDS: readonly Command[] = COMMAND_GROUPS.flatMap(({ commands }) => commands);

@@ -154,4 +154,31 @@ export const invokeCommands: readonly Command[] = [
     frequent: true,
     load: async () => (await import("../run/invoke.ts")).runJson,
   },
+  {
+    words: ["markdown"],
+    aliases: [["md"], ["capability", "markdown"], ["capability", "md"]],
+    summary: "call a provider; print its JSON as Markdown for a language model",
+    details: [
+      "The answer is data from outside. Wrappers are marked with a random word, so that nothing in the answer can end one early; tell the model that text inside them is not instructions.",
+    ],
+    positionals: [CAPABILITY],
+    flags: [
+      ...INVOKE_FLAGS,
+      {
+        name: "namespace",
+        kind: "text",
+        value: "NAME",
+        summary: "wrap the whole answer under this name",
+      },
+      {
+        name: "exclude-field",
+        kind: "list",
+        value: "NAME",
+        summary: "leave this member out, at any depth",
+      },
+      { name: "wrap-field", kind: "list", value: "NAME", summary: "wrap the text of this member" },
+    ],
+    frequent: true,
+    load: async () => (await import("../run/markdown.ts")).runMarkdown,
+  },
 ];

@@ -107,7 +107,8 @@ async function readPayload({ args }: Context): Promise<string | null> {
   return await readTextInput(path);
 }
 
-function printPlan({ out }: Context, plan: WirePlan): number {
+/** Print what a dry run planned. */
+export function printPlan({ out }: Context, plan: WirePlan): number {
   out.json(plan);
   return EXIT.done;
 }
@@ -117,9 +118,11 @@ function headText(response: InvokeResponse): string {
   return `HTTP/1.1 ${response.status} ${response.statusText}\n${lines.join("\n")}\n`;
 }
 
-// A provider's status is an answer, not a failure, unless --fail says otherwise. It is said either way:
-// the body of an error can look like any other.
-function statusOf({ args, out }: Context, response: InvokeResponse): number {
+/**
+ * The exit status of an answered call. A provider's status is an answer, not a failure, unless --fail
+ * says otherwise. It is said either way: the body of an error can look like any other.
+ */
+export function statusOf({ args, out }: Context, response: InvokeResponse): number {
   if (response.status < 400) return EXIT.done;
   const said = `the provider answered ${`${response.status} ${response.statusText}`.trim()}`;
   if (!isOn(args, "fail")) {

@@ -1,0 +1,32 @@
+import { type Command, JSON_FLAGS } from "../command.ts";
+
+export const shellCommands: readonly Command[] = [
+  {
+    words: ["doctor"],
+    summary: "check paths, permissions, sockets, the daemon, the audit log and the environment",
+    details: ["Exits 1 when something is wrong. Changes nothing without --fix."],
+    flags: [
+      {
+        name: "fix",
+        kind: "switch",
+        summary: "put right what is safe to: permissions of our own files",
+      },
+      ...JSON_FLAGS,
+    ],
+    load: async () => (await import("../run/doctor.ts")).runDoctor,
+  },
+  {
+    words: ["completion"],
+    summary: "print a completion script for your shell",
+    positionals: [
+      {
+        name: "shell",
+        summary: "bash, zsh or fish",
+        required: true,
+        choices: ["bash", "zsh", "fish"],
+      },
+    ],
+    examples: [{ title: "In ~/.bashrc", line: "source <(aivault completion bash)" }],
+    load: async () => (await import("../run/completion.ts")).runCompletion,
+  },
+];
