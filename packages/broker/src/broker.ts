@@ -1,8 +1,40 @@
-import type { Registry } from "@aivault/registry";
-import type { Clock, Page, RandomBytes, SecretMetadata, Vault } from "@aivault/vault-core";
+import { isHostTemplate, type Registry } from "@aivault/registry";
+import type {
+  AuditEvent,
+  Clock,
+  Page,
+  RandomBytes,
+  SecretMetadata,
+  Vault,
+} from "@aivault/vault-core";
+import { buildBody } from "./body.ts";
+import type { Capability, CapabilityOptions } from "./capability.ts";
+import type { CapabilityLimits } from "./capability-limits.ts";
+import {
+  type Catalog,
+  findCapability,
+  isUsable,
+  loadCatalog,
+  type QuarantinedDocument,
+} from "./catalog.ts";
+import { type Credential, missingVariables, viewCredential } from "./credential.ts";
+import { BrokerError, toBrokerError } from "./errors.ts";
+import { injectCredential } from "./inject.ts";
 import type { Invocation, Plan, Principal, ResponseSink } from "./invocation.ts";
-import type { BrokerSettings } from "./settings.ts";
-import type { Upstream } from "./upstream.ts";
+import { InvocationLimits } from "./invocation-limits.ts";
+import { createCapability, createCredential } from "./operate.ts";
+import { describePlan, type PlannedRequest, planRequest } from "./plan.ts";
+import {
+  createSecret,
+  deleteSecret,
+  type ProvisionSources,
+  rotateSecret,
+  updateSecret,
+} from "./provision.ts";
+import { missingSecrets, resolveCredential } from "./resolve.ts";
+import { ResponseRelay } from "./response.ts";
+import { type BrokerSettings, type ResolvedSettings, resolveSettings } from "./settings.ts";
+import type { Upstream, UpstreamLimits } from "./upstream.ts";
 import type {
   CapabilityView,
   CredentialView,
@@ -34,63 +66,451 @@ export interface OutsideDenial {
   readonly message: string;
 }
 
-const pending = (): never => {
-  throw new Error("not built yet");
-};
-
-/** A broker. */
+/**
+ * Decides, injects, sends, redacts, records: callers use secrets through it and never hold them.
+ *
+ * Every method throws {@link BrokerError} for what a caller may meet. Methods that change something are
+ * an operator's; whoever exposes them authorises the operator first.
+ */
 export class Broker {
-  constructor(_options: BrokerOptions) {}
-  async invoke(_invocation: Invocation, _sink: ResponseSink, _signal: AbortSignal): Promise<void> {
-    pending();
+  readonly #vault: Vault;
+  readonly #registry: Registry;
+  readonly #upstream: Upstream;
+  readonly #now: Clock;
+  readonly #random: RandomBytes;
+  readonly #settings: ResolvedSettings;
+  readonly #userAgent: string;
+  readonly #limits: InvocationLimits;
+  #catalog: Catalog | null = null;
+  #loading: Promise<Catalog> | null = null;
+
+  constructor(options: BrokerOptions) {
+    this.#vault = options.vault;
+    this.#registry = options.registry;
+    this.#upstream = options.upstream;
+    this.#now = options.now;
+    this.#random = options.random;
+    this.#settings = resolveSettings(options.settings);
+    this.#userAgent = `aivault/${options.version}`;
+    this.#limits = new InvocationLimits(this.#vault, this.#now, (before, after) => {
+      // Nothing but our own count came in between, so what was loaded is still what the vault says.
+      if (after === before + 1 && this.#catalog?.revision === before) {
+        this.#catalog = { ...this.#catalog, revision: after };
+      }
+    });
   }
-  async plan(_invocation: Invocation): Promise<Plan> {
-    return pending();
+
+  /**
+   * Carries out an invocation and releases the response to `sink`.
+   *
+   * @param signal - Abort it when the caller is gone: the provider's connection is closed then.
+   * @returns When the response has been released completely and its outcome is in the audit log.
+   * @throws {BrokerError} Refused or failed. If `sink.head` was called before, the caller must see a broken
+   * response. Either way it is in the audit log, unless that is the reason or the vault is locked.
+   */
+  async invoke(invocation: Invocation, sink: ResponseSink, signal: AbortSignal): Promise<void> {
+    const { planned, limits, leave } = await this.#decide(invocation, true);
+    try {
+      await this.#execute(invocation, planned, limits, sink, signal);
+    } finally {
+      leave();
+    }
   }
-  async denied(_requestId: string, _principal: Principal, _what: OutsideDenial): Promise<void> {
-    pending();
+
+  /** Decides about an invocation and spends nothing: no secret is opened, nobody is contacted. */
+  async plan(invocation: Invocation): Promise<Plan> {
+    const { planned } = await this.#decide(invocation, false);
+    return describePlan(planned);
   }
-  async listCapabilities(_principal: Principal): Promise<readonly CapabilityView[]> {
-    return pending();
+
+  /** Records a refusal that was decided outside, such as a request that could not be parsed. */
+  async denied(requestId: string, principal: Principal, what: OutsideDenial): Promise<void> {
+    await this.#append({
+      kind: "invocation.decided",
+      requestId,
+      decision: "deny",
+      principal: describePrincipal(principal),
+      ...(what.capability === undefined ? {} : { capability: cut(what.capability) }),
+      code: what.code,
+      reason: what.reason ?? null,
+      message: cut(what.message),
+    });
   }
-  async describeCapability(_id: string): Promise<CapabilityView> {
-    return pending();
+
+  async #decide(
+    invocation: Invocation,
+    spend: boolean,
+  ): Promise<{ planned: PlannedRequest; limits: CapabilityLimits; leave: () => void }> {
+    const { envelope, principal, requestId } = invocation;
+    let leave = () => {};
+    try {
+      const catalog = await this.#currentCatalog();
+      const capability = findCapability(envelope.capability, catalog, this.#registry);
+      if (capability === null) throw unknownCapability(envelope.capability);
+      const credential = await resolveCredential(capability, envelope.credential, null, {
+        catalog,
+        registry: this.#registry,
+        vault: this.#vault,
+      });
+      const planned = planRequest(envelope, capability, credential, {
+        registry: this.#registry,
+        catalog,
+        userAgent: this.#userAgent,
+      });
+      const limits = catalog.limits.get(capability.id) ?? {};
+      if (spend) leave = await this.#limits.enter(capability.id, limits);
+      // G18: before the provider is contacted. If it cannot be written, nothing is sent.
+      await this.#append({
+        kind: spend ? "invocation.decided" : "invocation.planned",
+        requestId,
+        decision: "allow",
+        principal: describePrincipal(principal),
+        capability: capability.id,
+        credential: credential.id,
+        method: planned.method,
+        host: planned.host,
+        path: cut(planned.target.path),
+        rule: planned.rule,
+      });
+      return { planned, limits, leave };
+    } catch (error) {
+      leave();
+      const denial = toBrokerError(error);
+      // G19: a locked vault has no audit log either; nothing was decided and nothing is done.
+      if (denial.code !== "vault_locked" && denial.code !== "vault_unavailable") {
+        await this.denied(requestId, principal, {
+          capability: envelope.capability,
+          code: denial.code,
+          reason: denial.reason,
+          message: denial.message,
+        });
+      }
+      throw denial;
+    }
   }
-  async createSecret(_input: NewSecret): Promise<SecretCreated> {
-    return pending();
+
+  async #execute(
+    invocation: Invocation,
+    planned: PlannedRequest,
+    limits: CapabilityLimits,
+    sink: ResponseSink,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const startedAtMs = this.#now();
+    let requestBytes = 0;
+    let relay: ResponseRelay | null = null;
+    let redactions = () => 0;
+    const record = (outcome: AuditEvent) =>
+      this.#append({
+        ...outcome,
+        kind: "invocation.completed",
+        requestId: invocation.requestId,
+        capability: planned.capability.id,
+        status: relay?.status ?? 0,
+        requestBytes,
+        responseBytes: relay?.bytes ?? 0,
+        redactions: redactions(),
+        durationMs: this.#now() - startedAtMs,
+      });
+    try {
+      const body = buildBody(invocation.envelope.request.body, invocation.uploads, this.#random, {
+        bytesMax: limits.requestBytesMax ?? this.#settings.requestBytesMax,
+        onBytes: (count) => {
+          requestBytes += count;
+        },
+      });
+      const injected = await injectCredential(planned, this.#vault, this.#registry);
+      redactions = () => injected.redactor.found;
+      try {
+        relay = new ResponseRelay({
+          sink,
+          plan: describePlan(planned),
+          redactor: injected.redactor,
+          managedHeaders: planned.placement.headers,
+          responseBytesMax: limits.responseBytesMax ?? this.#settings.responseBytesMax,
+        });
+        const type = body.contentType;
+        this.#upstream.send(
+          {
+            method: planned.method,
+            origin: {
+              scheme: "https",
+              host: planned.host,
+              port: planned.port,
+              portDeclared: planned.portDeclared,
+            },
+            path: injected.path,
+            headers:
+              type === null ? injected.headers : [...injected.headers, ["content-type", type]],
+            body: body.body,
+            bodyLength: body.length,
+            limits: deadlines(this.#settings.deadlines, limits, invocation.timeoutMs),
+          },
+          relay,
+          signal,
+        );
+        const { tail } = await relay.finished;
+        // G18: the outcome before the last byte; without it the response stays unfinished.
+        await record({ kind: "", outcome: "completed" });
+        for (const chunk of tail) sink.data(chunk);
+        sink.end();
+      } finally {
+        injected.redactor.wipe();
+      }
+    } catch (error) {
+      const failure = toBrokerError(error);
+      await record({
+        kind: "",
+        outcome: signal.aborted ? "cancelled" : "failed",
+        code: failure.code,
+        reason: failure.reason,
+        message: cut(failure.message),
+      }).catch(() => {});
+      throw failure;
+    }
   }
-  async rotateSecret(_secretId: string, _value: Uint8Array): Promise<SecretMetadata> {
-    return pending();
+
+  /** What there is to invoke. Callers see what works; operators also what is missing. */
+  async listCapabilities(principal: Principal): Promise<readonly CapabilityView[]> {
+    const catalog = await this.#currentCatalog();
+    const views: CapabilityView[] = [];
+    for (const { capabilities } of this.#registry.providers) {
+      for (const { id } of capabilities) {
+        const capability = findCapability(id, catalog, this.#registry);
+        if (capability !== null) views.push(await this.#view(capability, catalog));
+      }
+    }
+    for (const capability of catalog.capabilities.values()) {
+      views.push(await this.#view(capability, catalog));
+    }
+    return views
+      .filter(({ ready }) => ready || principal.kind === "operator")
+      .sort((a, b) => (a.id < b.id ? -1 : 1));
   }
-  async updateSecret(_secretId: string, _change: SecretChange): Promise<SecretCreated> {
-    return pending();
+
+  /** @throws {BrokerError} `capability_not_found`. */
+  async describeCapability(id: string): Promise<CapabilityView> {
+    const catalog = await this.#currentCatalog();
+    const capability = findCapability(id, catalog, this.#registry);
+    if (capability === null) throw unknownCapability(id);
+    return await this.#view(capability, catalog);
   }
-  async deleteSecret(_secretId: string): Promise<SecretDeleted> {
-    return pending();
+
+  async #view(capability: Capability, catalog: Catalog): Promise<CapabilityView> {
+    const { id, provider, description, host, port, risk, rules, origin } = capability;
+    const ready = (catalog.credentialsOf.get(provider) ?? []).some(
+      (credential) => isUsable(credential, catalog) && serves(credential, capability),
+    );
+    return {
+      id,
+      provider,
+      description,
+      host: port === null ? host : `${host}:${port}`,
+      risk,
+      rules: rules.map(({ methods, match, path }) => ({ methods: [...methods], match, path })),
+      origin,
+      ready,
+      missing: ready ? [] : await missingSecrets(capability, this.#vault, this.#registry),
+    };
   }
-  async listSecrets(_options?: {
-    readonly after?: string;
-    readonly limit?: number;
-    readonly includeDeleted?: boolean;
-  }): Promise<Page<SecretMetadata>> {
-    return pending();
+
+  /** Stores a secret and provisions what its name stands for. @throws {BrokerError} `conflict`. */
+  async createSecret(input: NewSecret): Promise<SecretCreated> {
+    return await guard(() => createSecret(this.#sources, input));
   }
-  async findSecret(_idOrName: string): Promise<SecretMetadata> {
-    return pending();
+
+  /** @param value - Borrowed. @throws {BrokerError} `secret_not_found`. */
+  async rotateSecret(secretId: string, value: Uint8Array): Promise<SecretMetadata> {
+    return await guard(() => rotateSecret(this.#sources, secretId, value));
   }
-  async createCredential(_input: NewCredential): Promise<CredentialView> {
-    return pending();
+
+  /** Renames a secret; a name that a provider claims pins it. */
+  async updateSecret(secretId: string, change: SecretChange): Promise<SecretCreated> {
+    return await guard(() => updateSecret(this.#sources, secretId, change));
   }
+
+  /** Deletes a secret and says which credentials stopped working. */
+  async deleteSecret(secretId: string): Promise<SecretDeleted> {
+    return await guard(async () =>
+      deleteSecret(this.#sources, secretId, (await this.#currentCatalog()).credentials.values()),
+    );
+  }
+
+  /** Metadata of secrets, page by page. */
+  async listSecrets(
+    options: {
+      readonly after?: string;
+      readonly limit?: number;
+      readonly includeDeleted?: boolean;
+    } = {},
+  ): Promise<Page<SecretMetadata>> {
+    return await guard(() => this.#vault.listSecrets(options));
+  }
+
+  /**
+   * @param idOrName - A secret id, or the name or alias of a global secret.
+   * @throws {BrokerError} `secret_not_found`.
+   */
+  async findSecret(idOrName: string): Promise<SecretMetadata> {
+    return await guard(async () => {
+      const isId = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(idOrName);
+      const secret = isId
+        ? await this.#vault.getSecret(idOrName)
+        : await this.#vault.findSecret(idOrName, { kind: "global" });
+      if (secret !== null) return secret;
+      throw new BrokerError("secret_not_found", `there is no secret \`${cut(idOrName, 128)}\``, {
+        hint: "aivault secrets list",
+      });
+    });
+  }
+
+  /** @throws {BrokerError} `conflict`, `secret_not_found`, `invalid_request`, `policy_violation`. */
+  async createCredential(input: NewCredential): Promise<CredentialView> {
+    return await guard(async () =>
+      viewCredential(await createCredential(this.#sources, input, this.#capabilityOptions)),
+    );
+  }
+
+  /** Every credential that is not quarantined. */
   async listCredentials(): Promise<readonly CredentialView[]> {
-    return pending();
+    return await guard(async () =>
+      [...(await this.#currentCatalog()).credentials.values()]
+        .map(viewCredential)
+        .sort((a, b) => (a.id < b.id ? -1 : 1)),
+    );
   }
-  async deleteCredential(_id: string): Promise<boolean> {
-    return pending();
+
+  /** @returns False when there is none. A quarantined one is deleted as well. */
+  async deleteCredential(id: string): Promise<boolean> {
+    return await this.#deleteDocument("credential", id);
   }
-  async createCapability(_input: NewCapability): Promise<CapabilityView> {
-    return pending();
+
+  /** @throws {BrokerError} `conflict`, `invalid_request`, `policy_violation`. */
+  async createCapability(input: NewCapability): Promise<CapabilityView> {
+    return await guard(async () => {
+      const before = await this.#currentCatalog();
+      const capability = await createCapability(
+        this.#sources,
+        input,
+        before,
+        this.#capabilityOptions,
+      );
+      return await this.#view(capability, before);
+    });
   }
-  async deleteCapability(_id: string): Promise<boolean> {
-    return pending();
+
+  /** @returns False when an operator made none of this id. */
+  async deleteCapability(id: string): Promise<boolean> {
+    return await this.#deleteDocument("capability", id);
+  }
+
+  /** Documents that are set aside because they are malformed, and why. */
+  async quarantined(): Promise<readonly QuarantinedDocument[]> {
+    return await guard(async () => (await this.#currentCatalog()).quarantined);
+  }
+
+  async #deleteDocument(kind: "credential" | "capability", id: string): Promise<boolean> {
+    return await guard(() =>
+      this.#vault.transaction(async (tx) => {
+        const deleted = await tx.deleteDocument(kind, id);
+        if (deleted) await this.#vault.audit.append({ kind: `${kind}.deleted`, [kind]: id });
+        return deleted;
+      }),
+    );
+  }
+
+  get #sources(): ProvisionSources {
+    return { vault: this.#vault, registry: this.#registry, now: this.#now };
+  }
+
+  get #capabilityOptions(): CapabilityOptions {
+    const internal = this.#settings.allowedInternal;
+    return {
+      isInternalAllowed: (host, port) =>
+        internal.some((entry) => entry.host === host && entry.port === port),
+      isInternalHost: (host) => internal.some((entry) => entry.host === host),
+    };
+  }
+
+  /** The documents at the vault's present revision: nothing outlives a change (G13). */
+  async #currentCatalog(): Promise<Catalog> {
+    const { locked, revision } = this.#vault.status();
+    if (locked) {
+      this.#catalog = null;
+      throw new BrokerError("vault_locked", "the vault is locked; an operator can unlock it", {
+        hint: "aivault unlock",
+      });
+    }
+    if (this.#catalog?.revision === revision) return this.#catalog;
+    this.#loading ??= loadCatalog(this.#vault, this.#registry, this.#capabilityOptions).finally(
+      () => {
+        this.#loading = null;
+      },
+    );
+    const catalog = await guard(() => this.#loading as Promise<Catalog>);
+    this.#catalog = catalog;
+    // A change that came while loading makes another round.
+    return this.#vault.status().revision === catalog.revision
+      ? catalog
+      : await this.#currentCatalog();
+  }
+
+  async #append(event: AuditEvent): Promise<void> {
+    await guard(() => this.#vault.audit.append(event));
+  }
+}
+
+function unknownCapability(id: string): BrokerError {
+  const shown = cut(id, 100).replaceAll(/[^\x21-\x7e]/g, "?");
+  return new BrokerError("capability_not_found", `there is no capability \`${shown}\``, {
+    hint: "aivault capability list",
+  });
+}
+
+function serves(credential: Credential, { id, host }: Capability): boolean {
+  if (credential.capabilities !== null && !credential.capabilities.includes(id)) return false;
+  if (!isHostTemplate(host)) return credential.hosts.includes(host);
+  return (
+    credential.definition !== null &&
+    missingVariables(credential.definition, host, credential.hostVariables).length === 0
+  );
+}
+
+function deadlines(
+  base: UpstreamLimits,
+  limits: CapabilityLimits,
+  timeoutMs: number | undefined,
+): UpstreamLimits {
+  const totalMs = Math.min(
+    base.totalMs === 0 ? Number.POSITIVE_INFINITY : base.totalMs,
+    limits.totalMs ?? Number.POSITIVE_INFINITY,
+    timeoutMs ?? Number.POSITIVE_INFINITY,
+  );
+  return {
+    ...base,
+    totalMs: Number.isFinite(totalMs) ? totalMs : 0,
+    idleMs: limits.idleMs === undefined ? base.idleMs : Math.min(base.idleMs, limits.idleMs),
+  };
+}
+
+function describePrincipal(principal: Principal): Record<string, string | number | null> {
+  const { kind, transport, uid, pid, tokenId } = principal;
+  return { kind, transport, uid, pid, ...(tokenId === undefined ? {} : { tokenId }) };
+}
+
+const AUDIT_TEXT_CHARS_MAX = 512;
+
+function cut(text: string, charsMax = AUDIT_TEXT_CHARS_MAX): string {
+  const shown = text.length > charsMax ? `${text.slice(0, charsMax)}…` : text;
+  // Half of a surrogate pair is not Unicode, and the log refuses what is not.
+  return shown.replaceAll(/\p{Cs}/gu, "?");
+}
+
+/** Runs something and turns what it throws into a {@link BrokerError}. */
+async function guard<T>(run: () => Promise<T>): Promise<T> {
+  try {
+    return await run();
+  } catch (error) {
+    throw toBrokerError(error);
   }
 }

@@ -1,4 +1,5 @@
 export { Broker, type BrokerOptions, type OutsideDenial } from "./broker.ts";
+export type { QuarantinedDocument } from "./catalog.ts";
 export {
   BrokerError,
   type BrokerErrorCode,

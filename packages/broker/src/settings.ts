@@ -8,6 +8,8 @@ export interface BrokerSettings {
   readonly requestBytesMax?: number;
   /** Bytes of a decoded response body. Default 1 GiB. */
   readonly responseBytesMax?: number;
+  /** Internal hosts and ports that capabilities and credentials may name. The upstream must allow them too. */
+  readonly allowedInternal?: readonly { readonly host: string; readonly port: number }[];
 }
 
 /** {@link BrokerSettings} with every default filled in. */
@@ -15,6 +17,7 @@ export interface ResolvedSettings {
   readonly deadlines: UpstreamLimits;
   readonly requestBytesMax: number;
   readonly responseBytesMax: number;
+  readonly allowedInternal: readonly { readonly host: string; readonly port: number }[];
 }
 
 const MIB = 1_048_576;
@@ -32,5 +35,6 @@ export function resolveSettings(settings: BrokerSettings = {}): ResolvedSettings
     },
     requestBytesMax: settings.requestBytesMax ?? 256 * MIB,
     responseBytesMax: settings.responseBytesMax ?? 1024 * MIB,
+    allowedInternal: settings.allowedInternal ?? [],
   };
 }

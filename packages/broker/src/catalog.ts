@@ -1,0 +1,122 @@
+import type { Registry } from "@aivault/registry";
+import type { DocumentKind, SealedDocument, SecretMetadata, Vault } from "@aivault/vault-core";
+import {
+  type Capability,
+  type CapabilityOptions,
+  parseCapability,
+  registryCapability,
+} from "./capability.ts";
+import { type CapabilityLimits, parseLimits } from "./capability-limits.ts";
+import { type Credential, completeCredential, parseCredentialDocument } from "./credential.ts";
+import { BrokerError, isBrokerError } from "./errors.ts";
+
+/** A document that is not used, and why. */
+export interface QuarantinedDocument {
+  readonly kind: DocumentKind;
+  readonly id: string;
+  readonly problem: string;
+}
+
+/** What the vault's documents say, together with the registry, at one revision of the vault. */
+export interface Catalog {
+  /** The vault's revision this was read at. */
+  readonly revision: number;
+  readonly credentials: ReadonlyMap<string, Credential>;
+  /** By provider, in order of id. */
+  readonly credentialsOf: ReadonlyMap<string, readonly Credential[]>;
+  /** Operator-made ones; the registry has its own index. */
+  readonly capabilities: ReadonlyMap<string, Capability>;
+  readonly limits: ReadonlyMap<string, CapabilityLimits>;
+  readonly quarantined: readonly QuarantinedDocument[];
+  /** Metadata of the secrets that credentials use. A secret that is gone is absent. */
+  readonly secrets: ReadonlyMap<string, SecretMetadata>;
+}
+
+/**
+ * Reads the documents. One that is malformed or contradicts the registry is set aside with its reason,
+ * and nothing else suffers (W-C2).
+ *
+ * @throws {VaultError} `VAULT_LOCKED`, or the vault cannot be read at all.
+ */
+export async function loadCatalog(
+  vault: Vault,
+  registry: Registry,
+  options: CapabilityOptions,
+): Promise<Catalog> {
+  const { revision } = vault.status();
+  const quarantined: QuarantinedDocument[] = [];
+  const load = async <T>(
+    kind: DocumentKind,
+    read: (document: SealedDocument) => T,
+  ): Promise<Map<string, T>> => {
+    const loaded = new Map<string, T>();
+    for (const document of await allDocuments(vault, kind)) {
+      try {
+        loaded.set(document.id, read(document));
+      } catch (error) {
+        if (!isBrokerError(error)) throw error;
+        quarantined.push({ kind, id: document.id, problem: error.message });
+      }
+    }
+    return loaded;
+  };
+  const credentials = await load("credential", ({ id, value }) => {
+    const document = parseCredentialDocument(value, options.isInternalHost);
+    if (document.id !== id) throw new BrokerError("invalid_request", "the id is not its own");
+    return completeCredential(document, registry);
+  });
+  const capabilities = await load("capability", ({ id, value }) => {
+    const capability = parseCapability(value, options);
+    if (capability.id !== id) throw new BrokerError("invalid_request", "the id is not its own");
+    // A registry entry that appeared later wins: an old home-made one must not widen it (W-C5).
+    if (registry.capability(id) !== null) {
+      throw new BrokerError("invalid_request", `\`${id}\` is now defined by the registry`);
+    }
+    return capability;
+  });
+  const limits = await load("policy", ({ value }) => parseLimits(value));
+  const secrets = new Map<string, SecretMetadata>();
+  for (const { secrets: used } of credentials.values()) {
+    for (const secretId of Object.values(used)) {
+      const metadata = await vault.getSecret(secretId).catch(() => null);
+      if (metadata !== null && metadata.deletedAtMs === null) secrets.set(secretId, metadata);
+    }
+  }
+  const credentialsOf = new Map<string, Credential[]>();
+  for (const id of [...credentials.keys()].sort()) {
+    const credential = credentials.get(id) as Credential;
+    const of = credentialsOf.get(credential.provider);
+    if (of === undefined) credentialsOf.set(credential.provider, [credential]);
+    else of.push(credential);
+  }
+  return { revision, credentials, credentialsOf, capabilities, limits, quarantined, secrets };
+}
+
+async function allDocuments(vault: Vault, kind: DocumentKind): Promise<readonly SealedDocument[]> {
+  const documents: SealedDocument[] = [];
+  let after: string | null = null;
+  do {
+    const page = await vault.listDocuments(kind, {
+      limit: 1000,
+      ...(after === null ? {} : { after }),
+    });
+    documents.push(...page.items);
+    after = page.next;
+  } while (after !== null);
+  return documents;
+}
+
+/** The capability of this id, or null. */
+export function findCapability(
+  id: string,
+  catalog: Catalog,
+  registry: Registry,
+): Capability | null {
+  const entry = registry.capability(id);
+  return entry === null ? (catalog.capabilities.get(id) ?? null) : registryCapability(entry);
+}
+
+/** Whether every secret that the credential uses still exists. */
+export function isUsable(credential: Credential, catalog: Catalog): boolean {
+  return Object.values(credential.secrets).every((secretId) => catalog.secrets.has(secretId));
+}

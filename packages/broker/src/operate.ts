@@ -1,0 +1,244 @@
+import { expandHost, hostVariableNames, isHostTemplate, type Provider } from "@aivault/registry";
+import type { Scope, SecretMetadata } from "@aivault/vault-core";
+import {
+  type Capability,
+  type CapabilityOptions,
+  parseCapability,
+  serializeCapability,
+} from "./capability.ts";
+import type { Catalog } from "./catalog.ts";
+import {
+  authAlternatives,
+  type Credential,
+  type CredentialDocument,
+  completeCredential,
+  parseCredentialDocument,
+  readScope,
+  serializeCredential,
+} from "./credential.ts";
+import { BrokerError } from "./errors.ts";
+import { requirePin } from "./plan.ts";
+import type { ProvisionSources } from "./provision.ts";
+import { invalidShape, readMembers, readStringRecord } from "./shape.ts";
+import type { NewCapability, NewCredential } from "./views.ts";
+
+/**
+ * Makes a credential by hand, through the validator that loads it (W-C2).
+ *
+ * @throws {BrokerError} `conflict`: the id is taken; `invalid_request`; `secret_not_found`;
+ * `policy_violation` with `secret_pinned`: it would take a pinned secret elsewhere (G4).
+ */
+export async function createCredential(
+  sources: ProvisionSources,
+  input: NewCredential,
+  options: CapabilityOptions,
+): Promise<Credential> {
+  const { vault, registry, now } = sources;
+  const members = readMembers(input, "the credential", [
+    "id",
+    "provider",
+    "secrets",
+    "auth",
+    "hosts",
+    "scope",
+  ]);
+  const scope = readScope(members.get("scope") ?? { kind: "global" });
+  const given = readStringRecord(members.get("secrets"), "secrets");
+  const definition = registry.provider(input.provider);
+  const found = new Map<string, SecretMetadata>();
+  for (const [placeholder, idOrName] of Object.entries(given)) {
+    found.set(placeholder, await findSecret(sources, idOrName, scope));
+  }
+  const ids = Object.fromEntries([...found].map(([name, { secretId }]) => [name, secretId]));
+  const fitted =
+    definition === null
+      ? { alternative: null, secrets: ids }
+      : fitAlternative(definition, ids, input.id);
+  const document = parseCredentialDocument(
+    {
+      id: input.id,
+      provider: input.provider,
+      origin: "operator",
+      alternative: fitted.alternative,
+      auth: members.get("auth") ?? null,
+      hosts: members.get("hosts") ?? [],
+      hostVariables: definition === null ? {} : variablesOf(definition, input.hosts ?? []),
+      secrets: fitted.secrets,
+      scope,
+      createdAtMs: now(),
+    } satisfies Record<keyof CredentialDocument, unknown>,
+    options.isInternalHost,
+  );
+  const credential = completeCredential(document, registry);
+  for (const { name, pinnedProvider, scope: reach } of found.values()) {
+    requirePin(name, pinnedProvider, credential.hosts, credential, registry);
+    requireWithin(scope, reach, name);
+  }
+  await vault.transaction(async (tx) => {
+    if ((await tx.getDocument("credential", document.id)) !== null) {
+      throw new BrokerError("conflict", `there is a credential \`${document.id}\` already`, {
+        hint: `aivault credential delete ${document.id}`,
+      });
+    }
+    await tx.putDocument("credential", document.id, serializeCredential(document), {
+      expectedRevision: null,
+    });
+    await vault.audit.append({
+      kind: "credential.created",
+      credential: document.id,
+      provider: document.provider,
+      hosts: [...credential.hosts],
+    });
+  });
+  return credential;
+}
+
+/** A secret by id or by name, in the credential's scope or the global one. */
+async function findSecret(
+  { vault }: ProvisionSources,
+  idOrName: string,
+  scope: Scope,
+): Promise<SecretMetadata> {
+  const isId = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(idOrName);
+  const secret = isId
+    ? await vault.getSecret(idOrName).catch(() => null)
+    : ((await vault.findSecret(idOrName, scope)) ??
+      (await vault.findSecret(idOrName, { kind: "global" })));
+  if (secret !== null && secret.deletedAtMs === null) return secret;
+  throw new BrokerError("secret_not_found", `there is no secret \`${idOrName.slice(0, 128)}\``, {
+    hint: "aivault secrets list",
+  });
+}
+
+/** Which way to authenticate the given placeholders make up. */
+function fitAlternative(
+  provider: Provider,
+  given: Readonly<Record<string, string>>,
+  id: string,
+): { alternative: string | null; secrets: Readonly<Record<string, string>> } {
+  const names = Object.keys(given);
+  for (const { id: alternative, secrets } of authAlternatives(provider)) {
+    const known = secrets.map(({ placeholder }) => placeholder);
+    const required = secrets.filter(({ optional }) => optional !== true);
+    const complete = required.every(({ placeholder }) => names.includes(placeholder));
+    if (complete && names.every((name) => known.includes(name))) {
+      return { alternative, secrets: given };
+    }
+    // One secret needs no placeholder: it is clear which is meant.
+    const [only, second] = required;
+    const [secretId] = Object.values(given);
+    if (only !== undefined && second === undefined && names.join() === "secret" && secretId) {
+      return { alternative, secrets: { [only.placeholder]: secretId } };
+    }
+  }
+  const wanted = provider.secrets.map(({ placeholder }) => placeholder).join(", ");
+  throw new BrokerError(
+    "invalid_request",
+    `credential \`${id}\` of \`${provider.id}\` needs secrets for: ${wanted}`,
+  );
+}
+
+/** Reads the host variables off the tenants' hosts that the operator named. */
+function variablesOf(
+  provider: Provider,
+  hosts: readonly string[],
+): Readonly<Record<string, string>> {
+  const values: Record<string, string> = {};
+  for (const host of hosts) {
+    const read = provider.hosts.flatMap((entry) => {
+      const found = isHostTemplate(entry) ? matchTemplate(provider, entry, host) : null;
+      return found === null ? [] : [found];
+    });
+    if (read.length === 0 && !provider.hosts.includes(host)) {
+      throw new BrokerError(
+        "policy_violation",
+        `\`${host}\` is none of the hosts of \`${provider.id}\`: ${provider.hosts.join(", ")}`,
+        { reason: "host_not_allowed" },
+      );
+    }
+    for (const found of read) Object.assign(values, found);
+  }
+  return values;
+}
+
+function matchTemplate(
+  provider: Provider,
+  template: string,
+  host: string,
+): Readonly<Record<string, string>> | null {
+  const pattern = template
+    .replaceAll(".", "\\.")
+    .replaceAll(/\{[a-z]+\}/g, "([a-z0-9](?:[a-z0-9.-]*[a-z0-9])?)");
+  const match = new RegExp(`^${pattern}$`).exec(host);
+  if (match === null) return null;
+  const values = Object.fromEntries(
+    hostVariableNames(template).map((name, index) => [name, match[index + 1] ?? ""]),
+  );
+  try {
+    // The registry judges the values; the expression above only takes the text apart.
+    return expandHost(provider, template, values) === host ? values : null;
+  } catch {
+    return null;
+  }
+}
+
+/** A secret of one workspace must not become usable everywhere through a wider credential (W-F3). */
+function requireWithin(credential: Scope, secret: Scope, name: string): void {
+  const within =
+    secret.kind === "global" ||
+    (credential.kind !== "global" &&
+      credential.workspaceId === secret.workspaceId &&
+      (secret.kind === "workspace" ||
+        (credential.kind === "group" && credential.groupId === secret.groupId)));
+  if (!within) throw invalidShape(`the credential's scope`, `within that of \`${name}\``);
+}
+
+/**
+ * Makes a capability by hand.
+ *
+ * @throws {BrokerError} `conflict`: the id is taken; `invalid_request`; `policy_violation` with
+ * `secret_pinned`: it would take a registry provider's credential to a host that is not the provider's.
+ */
+export async function createCapability(
+  { vault, registry }: ProvisionSources,
+  input: NewCapability,
+  catalog: Catalog,
+  options: CapabilityOptions,
+): Promise<Capability> {
+  const capability = parseCapability(input, options);
+  const definition = registry.provider(capability.provider);
+  if (registry.capability(capability.id) !== null) {
+    throw new BrokerError(
+      "conflict",
+      `\`${capability.id}\` is the registry's; choose another name`,
+    );
+  }
+  const hosts = new Set([
+    ...(definition?.hosts ?? []),
+    ...(catalog.credentialsOf.get(capability.provider) ?? []).flatMap(({ hosts }) => hosts),
+  ]);
+  if (definition !== null && !hosts.has(capability.host)) {
+    throw new BrokerError(
+      "policy_violation",
+      `secrets of \`${definition.id}\` are pinned to its hosts (${[...hosts].join(", ")}), and \`${capability.host}\` is none of them`,
+      { reason: "secret_pinned" },
+    );
+  }
+  await vault.transaction(async (tx) => {
+    if ((await tx.getDocument("capability", capability.id)) !== null) {
+      throw new BrokerError("conflict", `there is a capability \`${capability.id}\` already`, {
+        hint: `aivault capability delete ${capability.id}`,
+      });
+    }
+    await tx.putDocument("capability", capability.id, serializeCapability(capability), {
+      expectedRevision: null,
+    });
+    await vault.audit.append({
+      kind: "capability.created",
+      capability: capability.id,
+      host: capability.host,
+      risk: capability.risk,
+    });
+  });
+  return capability;
+}

@@ -1,0 +1,316 @@
+import {
+  hostVariableFromSecret,
+  hostVariableNames,
+  isHostTemplate,
+  type Provider,
+  type Registry,
+} from "@aivault/registry";
+import type { Clock, Scope, SecretMetadata, Vault, VaultTransaction } from "@aivault/vault-core";
+import {
+  type AuthAlternative,
+  authAlternatives,
+  type CredentialDocument,
+  missingVariables,
+  parseCredentialDocument,
+  serializeCredential,
+} from "./credential.ts";
+import { BrokerError, isBrokerError } from "./errors.ts";
+import type {
+  NewSecret,
+  Provisioning,
+  SecretChange,
+  SecretCreated,
+  SecretDeleted,
+} from "./views.ts";
+
+/** What provisioning works on. */
+export interface ProvisionSources {
+  readonly vault: Vault;
+  readonly registry: Registry;
+  readonly now: Clock;
+}
+
+const GLOBAL: Scope = { kind: "global" };
+const NOTHING: Provisioning = { provider: null, credential: null, capabilities: [], missing: [] };
+
+/**
+ * Stores a secret. A name that a provider claims pins it to that provider (G4) and, in the same
+ * transaction, makes the provider's credential as soon as all its secrets are there.
+ */
+export async function createSecret(
+  sources: ProvisionSources,
+  { name, value, aliases = [], scope = GLOBAL }: NewSecret,
+): Promise<SecretCreated> {
+  const provider = claimant(sources.registry, [name, ...aliases]);
+  const variables = await knownVariables(sources, provider, scope, [name, ...aliases], value);
+  return await sources.vault.transaction(async (tx) => {
+    const secret = await tx.createSecret({
+      name,
+      value,
+      aliases,
+      scope,
+      pinnedProvider: provider?.id ?? null,
+    });
+    const provisioning = await provision(sources, tx, provider, secret, variables);
+    await sources.vault.audit.append({
+      kind: "secret.created",
+      secretId: secret.secretId,
+      name,
+      pinnedProvider: secret.pinnedProvider,
+      credential: provisioning.credential,
+    });
+    return { secret, provisioning };
+  });
+}
+
+/** Renames a secret. A new name that a provider claims pins it, and provisions as storing it would. */
+export async function updateSecret(
+  sources: ProvisionSources,
+  secretId: string,
+  change: SecretChange,
+): Promise<SecretCreated> {
+  const { registry, vault } = sources;
+  const before = await vault.getSecret(secretId);
+  const names = [change.name ?? before.name, ...(change.aliases ?? before.aliases)];
+  const provider = claimant(registry, names);
+  if (provider !== null && (before.pinnedProvider ?? provider.id) !== provider.id) {
+    throw new BrokerError(
+      "policy_violation",
+      `the secret is pinned to \`${before.pinnedProvider}\`, and this name belongs to \`${provider.id}\`; store it anew`,
+      { reason: "secret_pinned" },
+    );
+  }
+  const variables =
+    provider === null
+      ? {}
+      : await vault.useSecret(secretId, (value) =>
+          knownVariables(sources, provider, before.scope, names, value),
+        );
+  return await vault.transaction(async (tx) => {
+    const secret = await tx.updateSecret(secretId, {
+      ...change,
+      ...(provider === null ? {} : { pinnedProvider: provider.id }),
+    });
+    const provisioning = await provision(sources, tx, provider, secret, variables);
+    await vault.audit.append({
+      kind: "secret.updated",
+      secretId,
+      name: secret.name,
+      pinnedProvider: secret.pinnedProvider,
+    });
+    return { secret, provisioning };
+  });
+}
+
+/** Replaces a secret's value. What the provider reads off the value (a data centre) follows. */
+export async function rotateSecret(
+  sources: ProvisionSources,
+  secretId: string,
+  value: Uint8Array,
+): Promise<SecretMetadata> {
+  const { registry, vault } = sources;
+  const { name, aliases, pinnedProvider, scope } = await vault.getSecret(secretId);
+  const provider = pinnedProvider === null ? null : registry.provider(pinnedProvider);
+  const variables = await knownVariables(sources, provider, scope, [name, ...aliases], value);
+  return await vault.transaction(async (tx) => {
+    const secret = await tx.rotateSecret(secretId, value);
+    await provision(sources, tx, provider, secret, variables);
+    await vault.audit.append({
+      kind: "secret.rotated",
+      secretId,
+      name,
+      valueVersion: secret.valueVersion,
+    });
+    return secret;
+  });
+}
+
+/** Deletes a secret, and the credentials that were provisioned with it. */
+export async function deleteSecret(
+  { vault }: ProvisionSources,
+  secretId: string,
+  credentials: Iterable<{
+    readonly id: string;
+    readonly origin: "registry" | "operator";
+    readonly secrets: Readonly<Record<string, string>>;
+  }>,
+): Promise<SecretDeleted> {
+  const dependants = [...credentials].filter(({ secrets }) =>
+    Object.values(secrets).includes(secretId),
+  );
+  return await vault.transaction(async (tx) => {
+    const secret = await tx.deleteSecret(secretId);
+    for (const { id, origin } of dependants) {
+      // One that an operator made stays for the operator to decide about; it is not usable.
+      if (origin === "registry") await tx.deleteDocument("credential", id);
+    }
+    const ids = dependants.map(({ id }) => id);
+    await vault.audit.append({
+      kind: "secret.deleted",
+      secretId,
+      name: secret.name,
+      dependants: ids,
+    });
+    return { secret, dependants: ids };
+  });
+}
+
+/** The provider that claims one of these names. */
+function claimant(registry: Registry, names: readonly string[]): Provider | null {
+  const providers = new Set(
+    names.flatMap((name) => {
+      const claim = registry.claimOf(name);
+      return claim === null ? [] : [claim.provider];
+    }),
+  );
+  const [provider = null, ...others] = providers;
+  if (others.length === 0) return provider;
+  const ids = [...providers].map(({ id }) => `\`${id}\``).join(" and ");
+  throw new BrokerError("invalid_request", `the names belong to ${ids}; a secret has one provider`);
+}
+
+async function provision(
+  { now }: ProvisionSources,
+  tx: VaultTransaction,
+  provider: Provider | null,
+  secret: SecretMetadata,
+  variables: Readonly<Record<string, string>>,
+): Promise<Provisioning> {
+  if (provider === null) return NOTHING;
+  const names = new Set([secret.name, ...secret.aliases]);
+  let result: Provisioning = {
+    ...NOTHING,
+    provider: provider.id,
+    missing: provider.secrets.filter(({ optional }) => optional !== true).map(({ name }) => name),
+  };
+  for (const alternative of authAlternatives(provider)) {
+    const concerned = alternative.secrets.some((definition) =>
+      [definition.name, ...(definition.aliases ?? [])].some((name) => names.has(name)),
+    );
+    if (!concerned) continue;
+    const { found, missing } = await findSecrets(tx, alternative, secret.scope);
+    if (missing.length > 0) {
+      if (result.credential === null) result = { ...result, missing };
+      continue;
+    }
+    const id = credentialId(provider, alternative, secret.scope);
+    const existing = await readExisting(tx, id);
+    // What an operator made under this id stays what the operator made.
+    if (existing === "operator") continue;
+    const document: CredentialDocument = {
+      id,
+      provider: provider.id,
+      origin: "registry",
+      alternative: alternative.id,
+      auth: null,
+      hosts: [],
+      hostVariables: { ...existing?.hostVariables, ...variables },
+      secrets: found,
+      scope: secret.scope,
+      createdAtMs: existing?.createdAtMs ?? now(),
+    };
+    await tx.putDocument("credential", id, serializeCredential(document));
+    if (result.credential !== null) continue;
+    result = {
+      provider: provider.id,
+      credential: id,
+      capabilities: capabilitiesOf(provider, alternative),
+      missing: unsetVariables(provider, document.hostVariables),
+    };
+  }
+  return result;
+}
+
+async function findSecrets(
+  tx: VaultTransaction,
+  alternative: AuthAlternative,
+  scope: Scope,
+): Promise<{ found: Readonly<Record<string, string>>; missing: readonly string[] }> {
+  const found: Record<string, string> = {};
+  const missing: string[] = [];
+  for (const definition of alternative.secrets) {
+    let secret: SecretMetadata | null = null;
+    for (const name of [definition.name, ...(definition.aliases ?? [])]) {
+      secret ??= await tx.findSecret(name, scope);
+    }
+    if (secret !== null) found[definition.placeholder] = secret.secretId;
+    else if (definition.optional !== true) missing.push(definition.name);
+  }
+  return { found, missing };
+}
+
+async function readExisting(
+  tx: VaultTransaction,
+  id: string,
+): Promise<CredentialDocument | "operator" | null> {
+  const stored = await tx.getDocument("credential", id);
+  if (stored === null) return null;
+  try {
+    const document = parseCredentialDocument(stored.value, () => true);
+    return document.origin === "operator" ? "operator" : document;
+  } catch (error) {
+    // A damaged document of ours is replaced by a sound one.
+    if (isBrokerError(error)) return null;
+    throw error;
+  }
+}
+
+function credentialId(provider: Provider, alternative: AuthAlternative, scope: Scope): string {
+  const id = alternative.id === null ? provider.id : `${provider.id}.${alternative.id}`;
+  // Neither `@` nor `/` occurs in a provider's or alternative's id, nor `/` in a workspace's or group's,
+  // so no two scopes share an id.
+  switch (scope.kind) {
+    case "global":
+      return id;
+    case "workspace":
+      return `${id}@/${scope.workspaceId}`;
+    case "group":
+      return `${id}@/${scope.workspaceId}/${scope.groupId}`;
+  }
+}
+
+function capabilitiesOf(provider: Provider, { capabilities }: AuthAlternative): readonly string[] {
+  return capabilities ?? provider.capabilities.map(({ id }) => id);
+}
+
+function unsetVariables(
+  provider: Provider,
+  values: Readonly<Record<string, string>>,
+): readonly string[] {
+  const templates = provider.hosts.filter(isHostTemplate);
+  return [...new Set(templates.flatMap((host) => missingVariables(provider, host, values)))];
+}
+
+/** The host variables that can be read off the provider's secrets: the one at hand and those stored. */
+async function knownVariables(
+  { vault }: ProvisionSources,
+  provider: Provider | null,
+  scope: Scope,
+  names: readonly string[],
+  value: Uint8Array,
+): Promise<Readonly<Record<string, string>>> {
+  const wanted = new Set(provider?.hosts.flatMap(hostVariableNames) ?? []);
+  const values: Record<string, string> = {};
+  for (const name of wanted) {
+    const variable = provider?.hostVariables?.[name];
+    if (provider === null || variable?.fromSecret === undefined) continue;
+    for (const definition of provider.secrets) {
+      if (!variable.fromSecret.some(({ placeholder }) => placeholder === definition.placeholder)) {
+        continue;
+      }
+      const read = (bytes: Uint8Array) =>
+        hostVariableFromSecret(variable, definition.placeholder, new TextDecoder().decode(bytes));
+      const isAtHand = [definition.name, ...(definition.aliases ?? [])].some((alias) =>
+        names.includes(alias),
+      );
+      const stored = isAtHand ? null : await vault.findSecret(definition.name, scope);
+      const found = isAtHand
+        ? read(value)
+        : stored === null
+          ? null
+          : await vault.useSecret(stored.secretId, read);
+      if (found !== null) values[name] = found;
+    }
+  }
+  return values;
+}

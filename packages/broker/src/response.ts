@@ -1,0 +1,164 @@
+import { responseHeaders } from "@aivault/policy";
+import { createDecoder, type Decoder, parseContentEncoding } from "./content-decoding.ts";
+import { BrokerError, isBrokerError } from "./errors.ts";
+import type { PlanSummary, ResponseSink } from "./invocation.ts";
+import type { Redactor, RedactorStream } from "./redact.ts";
+import type { UpstreamControl, UpstreamHandler } from "./upstream.ts";
+
+/** What a relay needs to know. */
+export interface RelayOptions {
+  readonly sink: ResponseSink;
+  readonly plan: PlanSummary;
+  readonly redactor: Redactor;
+  /** Headers of the request that held a credential; a provider that echoes them is not passed on. */
+  readonly managedHeaders: readonly string[];
+  /** Bytes of the decoded body. */
+  readonly responseBytesMax: number;
+}
+
+/** A response that was relayed but for its last bytes, which wait for the audit log. */
+export interface RelayedResponse {
+  readonly status: number;
+  /** What stayed behind in the redactor. */
+  readonly tail: readonly Uint8Array[];
+}
+
+/**
+ * Passes a response on: headers stripped, codings undone, credentials cut out, at the sink's pace.
+ *
+ * G9: nothing gets to the sink but through the redactor.
+ */
+export class ResponseRelay implements UpstreamHandler {
+  /** Settles when the provider is done, or something failed. */
+  readonly finished: Promise<RelayedResponse>;
+  readonly #options: RelayOptions;
+  readonly #stream: RedactorStream;
+  #resolve: (response: RelayedResponse) => void = () => {};
+  #reject: (error: BrokerError) => void = () => {};
+  #settled = false;
+  #status = 0;
+  #control: UpstreamControl | null = null;
+  #decoder: Decoder | null = null;
+  /** Decoded bytes so far. */
+  #bytes = 0;
+  #sinkFull = false;
+
+  constructor(options: RelayOptions) {
+    this.#options = options;
+    this.#stream = options.redactor.stream();
+    this.finished = new Promise((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+    });
+  }
+
+  /** 0 before the head has come. */
+  get status(): number {
+    return this.#status;
+  }
+
+  /** Decoded bytes that have come so far. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  head(
+    status: number,
+    statusText: string,
+    headers: readonly (readonly [name: string, value: string])[],
+    control: UpstreamControl,
+  ): void {
+    this.#status = status;
+    this.#control = control;
+    const { sink, plan, redactor, managedHeaders } = this.#options;
+    const encodings = headers.flatMap(([name, value]) =>
+      name.toLowerCase() === "content-encoding" ? [value] : [],
+    );
+    if (encodings.length > 0) {
+      try {
+        const codings = parseContentEncoding(encodings);
+        if (codings.length > 0) this.#decoder = this.#createDecoder(codings);
+      } catch (error) {
+        if (!isBrokerError(error)) throw error;
+        this.#fail(error);
+        return;
+      }
+    }
+    const pairs = headers.map(([name, value]) => ({ name, value }));
+    const passed = responseHeaders(pairs, { managed: managedHeaders })
+      .filter(({ name }) => name !== "content-encoding" && redactor.text(name) === name)
+      .map(({ name, value }) => ({ name, value: redactor.text(value) }));
+    sink.head(
+      { status, statusText: printable(redactor.text(statusText)), headers: passed, plan },
+      { resume: () => this.#resume() },
+    );
+  }
+
+  data(chunk: Uint8Array): void {
+    if (this.#settled) return;
+    if (this.#decoder === null) this.#release(chunk);
+    else if (!this.#decoder.write(chunk)) this.#control?.pause();
+  }
+
+  end(): void {
+    if (this.#decoder === null) this.#finish();
+    else this.#decoder.end();
+  }
+
+  error(error: BrokerError): void {
+    if (this.#settled) return;
+    this.#settled = true;
+    this.#decoder?.destroy();
+    this.#reject(error);
+  }
+
+  #createDecoder(codings: readonly string[]): Decoder {
+    return createDecoder(codings, {
+      data: (chunk) => this.#release(chunk),
+      drain: () => this.#control?.resume(),
+      end: () => this.#finish(),
+      error: (error) => this.#fail(error),
+    });
+  }
+
+  #release(chunk: Uint8Array): void {
+    if (this.#settled) return;
+    this.#bytes += chunk.length;
+    const { responseBytesMax, sink } = this.#options;
+    if (this.#bytes > responseBytesMax) {
+      // G10: the caller sees a broken response, not one that only looks complete.
+      const message = `the answer has more than ${responseBytesMax} bytes, which is the limit`;
+      this.#fail(new BrokerError("response_too_large", message));
+      return;
+    }
+    for (const piece of this.#stream.push(chunk)) {
+      if (!sink.data(piece)) this.#sinkFull = true;
+    }
+    if (!this.#sinkFull) return;
+    if (this.#decoder === null) this.#control?.pause();
+    else this.#decoder.pause();
+  }
+
+  #resume(): void {
+    if (!this.#sinkFull || this.#settled) return;
+    this.#sinkFull = false;
+    if (this.#decoder === null) this.#control?.resume();
+    else this.#decoder.resume();
+  }
+
+  #finish(): void {
+    if (this.#settled) return;
+    this.#settled = true;
+    this.#resolve({ status: this.#status, tail: this.#stream.end() });
+  }
+
+  #fail(error: BrokerError): void {
+    if (this.#settled) return;
+    this.error(error);
+    this.#control?.abort(error);
+  }
+}
+
+function printable(text: string): string {
+  return text.replaceAll(/[^\t\x20-\x7e\xa0-\xff]/g, "");
+}
