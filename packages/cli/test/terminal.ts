@@ -5,10 +5,12 @@ import { Output, type Sink } from "../src/output.ts";
 export interface Captured {
   readonly status: number;
   readonly stdout: string;
+  /** stdout as it was written. */
+  readonly octets: Buffer;
   readonly stderr: string;
 }
 
-export function capture(columns?: number): { sink: Sink; text: () => string } {
+export function capture(columns?: number): { sink: Sink; octets: () => Buffer } {
   const chunks: Buffer[] = [];
   return {
     sink: {
@@ -20,7 +22,7 @@ export function capture(columns?: number): { sink: Sink; text: () => string } {
       },
       once: () => undefined,
     },
-    text: () => Buffer.concat(chunks).toString("utf8"),
+    octets: () => Buffer.concat(chunks),
   };
 }
 
@@ -39,5 +41,10 @@ export async function aivault(
     version: "9.9.9",
     signal: options.signal ?? new AbortController().signal,
   });
-  return { status, stdout: stdout.text(), stderr: stderr.text() };
+  return {
+    status,
+    stdout: stdout.octets().toString("utf8"),
+    octets: stdout.octets(),
+    stderr: stderr.octets().toString("utf8"),
+  };
 }
