@@ -125,15 +125,17 @@ function readScheme(
         "headers",
         "params",
       ]);
-      const parts = [...known, ...HMAC_PARTS];
+      const key = placeholder(auth.get("key"), "auth.key");
+      // The key itself is never sent (W-A2), so no template may name it.
+      const others = known.filter((name) => name !== key);
       const part = (value: unknown, what: string) => {
         const text = readString(value, what);
-        requireTemplate(text, what, [...parts, "signature"]);
+        requireTemplate(text, what, [...others, "timestamp", "signature"]);
         return text;
       };
       const message = auth.get("message");
       if (typeof message !== "string") throw invalidShape("auth.message", "a template");
-      requireTemplate(message, "auth.message", parts);
+      requireTemplate(message, "auth.message", [...others, ...HMAC_PARTS]);
       return {
         strategy,
         algorithm: readChoice(auth.get("algorithm"), "auth.algorithm", [
@@ -141,7 +143,7 @@ function readScheme(
           "sha384",
           "sha512",
         ]),
-        key: placeholder(auth.get("key"), "auth.key"),
+        key,
         keyEncoding: readChoice(auth.get("keyEncoding") ?? "utf8", "auth.keyEncoding", [
           "utf8",
           "base64",

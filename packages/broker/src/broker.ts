@@ -219,7 +219,11 @@ export class Broker {
           requestBytes += count;
         },
       });
-      const injected = await injectCredential(planned, this.#vault, this.#registry);
+      const injected = await injectCredential(planned, body, {
+        vault: this.#vault,
+        registry: this.#registry,
+        nowMs: startedAtMs,
+      });
       redactions = () => injected.redactor.found;
       try {
         relay = new ResponseRelay({
@@ -229,7 +233,6 @@ export class Broker {
           managedHeaders: planned.placement.headers,
           responseBytesMax: limits.responseBytesMax ?? this.#settings.responseBytesMax,
         });
-        const type = body.contentType;
         this.#upstream.send(
           {
             method: planned.method,
@@ -240,15 +243,18 @@ export class Broker {
               portDeclared: planned.portDeclared,
             },
             path: injected.path,
-            headers:
-              type === null ? injected.headers : [...injected.headers, ["content-type", type]],
+            headers: injected.headers,
             body: body.body,
             bodyLength: body.length,
             limits: deadlines(this.#settings.deadlines, limits, invocation.timeoutMs),
+            ...(injected.clientCertificate === null
+              ? {}
+              : { clientCertificate: injected.clientCertificate }),
           },
           relay,
           signal,
         );
+        injected.clientCertificate?.privateKey.fill(0);
         const { tail } = await relay.finished;
         // G18: the outcome before the last byte; without it the response stays unfinished.
         await record({ kind: "", outcome: "completed" });

@@ -1,16 +1,22 @@
 import type { AuthScheme, Registry } from "@aivault/registry";
 import type { Vault } from "@aivault/vault-core";
+import { injectAwsSigV4 } from "./auth/aws-sigv4.ts";
 import { injectBasic } from "./auth/basic.ts";
 import { injectHeader } from "./auth/header.ts";
+import { injectHmac } from "./auth/hmac.ts";
 import type { Injection, OpenSecrets } from "./auth/injection.ts";
+import { injectMtls } from "./auth/mtls.ts";
 import { injectHeaders } from "./auth/multi-header.ts";
 import { injectParams } from "./auth/multi-query.ts";
 import { injectPath } from "./auth/path.ts";
 import { injectQuery } from "./auth/query.ts";
+import type { SigningContext } from "./auth/signing-context.ts";
+import type { RequestBody } from "./body.ts";
 import { schemePlaceholders } from "./credential.ts";
 import { BrokerError } from "./errors.ts";
 import { joinTarget, type PlannedRequest, requirePin } from "./plan.ts";
 import { Redactor } from "./redact.ts";
+import type { ClientCertificate } from "./upstream.ts";
 
 /** A planned request with its credential in it. */
 export interface InjectedRequest {
@@ -19,6 +25,16 @@ export interface InjectedRequest {
   readonly path: string;
   /** Finds everything that was injected. Its owner wipes it. */
   readonly redactor: Redactor;
+  /** To be presented; its owner wipes it after sending. */
+  readonly clientCertificate: ClientCertificate | null;
+}
+
+/** What injecting works on. */
+export interface InjectSources {
+  readonly vault: Vault;
+  readonly registry: Registry;
+  /** For signatures with a date. */
+  readonly nowMs: number;
 }
 
 /**
@@ -32,8 +48,8 @@ export interface InjectedRequest {
  */
 export async function injectCredential(
   planned: PlannedRequest,
-  vault: Vault,
-  registry: Registry,
+  body: RequestBody,
+  { vault, registry, nowMs }: InjectSources,
 ): Promise<InjectedRequest> {
   const { credential } = planned;
   const used = new Map<string, string>();
@@ -41,25 +57,66 @@ export async function injectCredential(
     const secretId = credential.secrets[placeholder];
     if (secretId !== undefined) used.set(placeholder, secretId);
   }
-  return await openSecrets(vault, planned, registry, [...used], new Map(), (secrets) => {
-    const injection = inject(credential.auth, secrets);
-    const redactor = new Redactor([...secrets.values(), ...injection.derived]);
+  const headers =
+    body.contentType === null
+      ? planned.headers
+      : [...planned.headers, { name: "content-type", value: body.contentType }];
+  const context = signingContext(planned, headers, body, nowMs);
+  const hidden = publicPlaceholders(credential.auth);
+  let versions = "";
+  const opening = { vault, registry, planned, onOpen: (id: string) => (versions += `${id} `) };
+  return await openSecrets(opening, [...used], new Map(), (secrets) => {
+    const injection = inject(credential.auth, secrets, context);
+    const sensitive = [...secrets].flatMap(([name, value]) => (hidden.has(name) ? [] : [value]));
+    const redactor = new Redactor([...sensitive, ...injection.derived]);
     for (const derived of injection.derived) derived.fill(0);
     return {
-      headers: [
-        ...planned.headers.map(({ name, value }) => [name, value] as const),
-        ...injection.headers,
-      ],
+      headers: [...headers.map(({ name, value }) => [name, value] as const), ...injection.headers],
       path: joinTarget(injection.pathPrefix, planned.target, injection.params),
       redactor,
+      clientCertificate:
+        injection.pair === undefined
+          ? null
+          : { id: `${credential.id} ${planned.host} ${versions}`, ...injection.pair },
     };
   });
 }
 
-async function openSecrets<T>(
-  vault: Vault,
+/** Parts of a credential that are no secret: providers print them in every answer. */
+function publicPlaceholders(auth: AuthScheme): ReadonlySet<string> {
+  if (auth.strategy === "aws-sigv4") return new Set([auth.accessKeyId]);
+  if (auth.strategy === "mtls") return new Set([auth.certificate]);
+  return new Set();
+}
+
+function signingContext(
   planned: PlannedRequest,
-  registry: Registry,
+  headers: PlannedRequest["headers"],
+  { body }: RequestBody,
+  nowMs: number,
+): SigningContext {
+  return {
+    method: planned.method,
+    authority: planned.port === 443 ? planned.host : `${planned.host}:${planned.port}`,
+    hostEntry: planned.capability.host,
+    hostVariables: planned.credential.hostVariables,
+    target: planned.target,
+    headers,
+    body: body === null || body instanceof Uint8Array ? body : "streamed",
+    nowMs,
+  };
+}
+
+interface Opening {
+  readonly vault: Vault;
+  readonly registry: Registry;
+  readonly planned: PlannedRequest;
+  /** Told which version of which secret was opened. */
+  readonly onOpen: (version: string) => void;
+}
+
+async function openSecrets<T>(
+  opening: Opening,
   remaining: readonly (readonly [placeholder: string, secretId: string])[],
   opened: OpenSecrets,
   use: (secrets: OpenSecrets) => T,
@@ -67,15 +124,20 @@ async function openSecrets<T>(
   const [next, ...others] = remaining;
   if (next === undefined) return use(opened);
   const [placeholder, secretId] = next;
-  return await vault.useSecret(secretId, (value, { name, pinnedProvider }) => {
+  const { vault, planned, registry, onOpen } = opening;
+  return await vault.useSecret(secretId, (value, { name, pinnedProvider, valueVersion }) => {
     // G4: once more, on what the vault says at this moment.
     requirePin(name, pinnedProvider, [planned.host], planned.credential, registry);
-    const all = new Map([...opened, [placeholder, value]]);
-    return openSecrets(vault, planned, registry, others, all, use);
+    onOpen(`${secretId}:${valueVersion}`);
+    return openSecrets(opening, others, new Map([...opened, [placeholder, value]]), use);
   });
 }
 
-function inject(auth: AuthScheme, secrets: OpenSecrets): Injection {
+function inject(
+  auth: AuthScheme,
+  secrets: OpenSecrets,
+  context: SigningContext,
+): Injection & { readonly pair?: Pick<ClientCertificate, "certificate" | "privateKey"> } {
   switch (auth.strategy) {
     case "header":
       return injectHeader(auth, secrets);
@@ -89,7 +151,13 @@ function inject(auth: AuthScheme, secrets: OpenSecrets): Injection {
       return injectHeaders(auth, secrets);
     case "multi-query":
       return injectParams(auth, secrets);
-    default:
+    case "hmac":
+      return injectHmac(auth, secrets, context);
+    case "aws-sigv4":
+      return injectAwsSigV4(auth, secrets, context);
+    case "mtls":
+      return injectMtls(auth, secrets);
+    case "oauth2":
       throw new BrokerError(
         "auth_failed",
         `credentials of the strategy \`${auth.strategy}\` cannot be used yet`,

@@ -24,6 +24,6 @@ export function requireTemplate(template: string, what: string, known: readonly 
 }
 
 /** Puts text where the placeholders are. */
-export function render(template: string, valueOf: (placeholder: string) => string): string {
-  return template.replaceAll(PART, (_match, name: string) => valueOf(name));
+export function render(template: string, valueFor: (placeholder: string) => string): string {
+  return template.replaceAll(PART, (_match, name: string) => valueFor(name));
 }

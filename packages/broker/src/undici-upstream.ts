@@ -49,8 +49,16 @@ export function createUndiciUpstream(options: UndiciUpstreamOptions = {}): Upstr
         handler.error(refusal);
         return;
       }
+      let pool: Agent;
       try {
-        dispatch(poolFor(request.clientCertificate), request, handler, signal);
+        pool = poolFor(request.clientCertificate);
+      } catch {
+        const message = "the client certificate and its key are not usable together";
+        handler.error(new BrokerError("auth_failed", message, { hint: "aivault secrets rotate" }));
+        return;
+      }
+      try {
+        dispatch(pool, request, handler, signal);
       } catch {
         // What undici says may quote a header value, so it goes nowhere.
         handler.error(new BrokerError("internal", "the request could not be put together"));

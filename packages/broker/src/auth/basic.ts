@@ -10,16 +10,16 @@ export function injectBasic(
   { username, password }: { readonly username: string; readonly password: string },
   secrets: OpenSecrets,
 ): Injection {
-  const valueOf = (placeholder: string) => {
+  const valueFor = (placeholder: string) => {
     const text = secretText(secrets, placeholder);
     if (/\p{Cc}/u.test(text)) throw unusable(placeholder, "has control characters");
     return text;
   };
-  const user = render(username, valueOf);
+  const user = render(username, valueFor);
   if (user.includes(":")) {
     throw unusable(placeholders(username)[0] ?? "username", "has a colon, which ends a username");
   }
-  const pair = Buffer.from(`${user}:${render(password, valueOf)}`, "utf8");
+  const pair = Buffer.from(`${user}:${render(password, valueFor)}`, "utf8");
   const value = `Basic ${pair.toString("base64")}`;
   return { headers: [["authorization", value]], params: [], pathPrefix: "", derived: [pair] };
 }

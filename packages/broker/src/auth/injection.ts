@@ -61,13 +61,17 @@ export function unusable(placeholder: string, why: string): BrokerError {
  * end the header or arrive as something else (RFC 9110 section 5.5).
  */
 export function renderHeader(template: string, secrets: OpenSecrets): string {
-  return render(template, (placeholder) => {
-    const text = secretText(secrets, placeholder);
-    if (!/^[\x20-\x7e]+$/.test(text) || text !== text.trim()) {
-      throw unusable(placeholder, "is empty or has characters that cannot be in a header");
-    }
-    return text;
-  });
+  return render(template, (placeholder) =>
+    requireHeaderText(secretText(secrets, placeholder), placeholder),
+  );
+}
+
+/** @throws {BrokerError} `auth_failed`: the text is not visible ASCII with inner spaces. */
+export function requireHeaderText(text: string, placeholder: string): string {
+  if (!/^[\x20-\x7e]+$/.test(text) || text !== text.trim()) {
+    throw unusable(placeholder, "is empty or has characters that cannot be in a header");
+  }
+  return text;
 }
 
 /** A query parameter from a template, percent-encoded but for RFC 3986's unreserved characters. */
@@ -79,12 +83,13 @@ export function renderParam(name: string, template: string, secrets: OpenSecrets
     }
     return text;
   });
-  return `${encode(name)}=${encode(value)}`;
+  return `${encodeParam(name)}=${encodeParam(value)}`;
 }
 
 const CONTROL = /\p{Cc}/u;
 
-function encode(text: string): string {
+/** Percent-encodes everything but RFC 3986's unreserved characters. */
+export function encodeParam(text: string): string {
   return encodeURIComponent(text).replaceAll(
     /[!'()*]/g,
     (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`,
