@@ -11,9 +11,16 @@ export {
   parseKeyText,
 } from "./key-provider.ts";
 export { MemoryStore } from "./memory-store.ts";
-export type { Argon2idParameters } from "./passphrase.ts";
+export {
+  type Argon2id,
+  type Argon2idParameters,
+  DEFAULT_COSTS,
+  passphraseKeyProvider,
+  portableArgon2id,
+} from "./passphrase.ts";
 export type { GroupReference, Scope } from "./scope.ts";
 export type { Page, SealedDocument, SecretMetadata } from "./secret-metadata.ts";
 export type { LogDurability, LogSegment, Store, StoreChange, StoredRecord } from "./store.ts";
 export type { NewSecret, SecretChange, VaultTransaction } from "./transaction.ts";
 export { type RotationResult, Vault, type VaultOptions, type VaultStatus } from "./vault.ts";
+export type { VaultProblem, VaultVerification } from "./verify.ts";

@@ -72,10 +72,18 @@ export class Session {
     if (this.closed) throw lockedError();
   }
 
-  /** Reads a secret whose digest the manifest gives. */
-  async loadSecret(secretId: string, digest: string): Promise<LoadedSecret> {
+  /**
+   * Reads a secret whose digest the manifest gives.
+   *
+   * @param options - `fresh`: from the store even if it was read before.
+   */
+  async loadSecret(
+    secretId: string,
+    digest: string,
+    options: { readonly fresh?: boolean } = {},
+  ): Promise<LoadedSecret> {
     const cached = this.#secrets.get(secretId);
-    if (cached?.digest === digest) return cached;
+    if (cached?.digest === digest && options.fresh !== true) return cached;
     const bytes = await this.#read(secretFile(secretId), digest);
     const record = parseSecretRecord(bytes, this.vaultId, secretId);
     const loaded = { record, metadata: openMetadata(record, this.vaultId, this.ring), digest };

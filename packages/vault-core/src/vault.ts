@@ -51,6 +51,7 @@ import {
   type VaultFile,
   verifyVaultFile,
 } from "./vault-file.ts";
+import { type VaultVerification, verifyRecords } from "./verify.ts";
 
 /** The effects a vault needs. */
 export interface VaultOptions {
@@ -428,6 +429,20 @@ export class Vault {
     const confirmed = await this.#exclusive(() => this.#replaceKek(options));
     const { rewrapped, skipped } = await this.#rewrap();
     return { rewrapped, skipped, confirmed };
+  }
+
+  /**
+   * Reads the whole vault from the store and opens everything in it. Changes wait meanwhile. The
+   * audit log has a verification of its own.
+   *
+   * @throws {VaultError} `VAULT_LOCKED`, and the store's failures; damage is in the answer.
+   */
+  verify(): Promise<VaultVerification> {
+    return this.#exclusive(async () => {
+      const verification = await verifyRecords(await this.#settled());
+      for (const { subject } of verification.problems) this.#quarantined.add(subject);
+      return verification;
+    });
   }
 
   /** How durable an audit entry is before {@link AuditLog.append} resolves; sealed in the vault. */

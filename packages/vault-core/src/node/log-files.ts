@@ -184,9 +184,7 @@ export class LogFiles {
     const file = openRegular(this.#path(name), `audit/${name}`, "read");
     if (file === null) return [];
     try {
-      return readSlots(file.descriptor, file.size).flatMap((slot) =>
-        slot === null ? [] : [slot.payload],
-      );
+      return readSlots(file.descriptor, file.size).map(({ payload }) => payload);
     } finally {
       closeSync(file.descriptor);
     }
@@ -310,7 +308,7 @@ export class LogFiles {
     const file = this.#create(name);
     let counter = 0n;
     for (const slot of readSlots(file.descriptor, file.size)) {
-      if (slot !== null && slot.counter > counter) counter = slot.counter;
+      if (slot.counter > counter) counter = slot.counter;
     }
     const mark = { descriptor: file.descriptor, counter, dirty: false };
     this.#marks.set(name, mark);
@@ -337,31 +335,34 @@ function rewriteTail(log: OpenLog): void {
   }
 }
 
-function readSlots(
-  descriptor: number,
-  size: number,
-): ({ counter: bigint; payload: Uint8Array } | null)[] {
-  const slots: ({ counter: bigint; payload: Uint8Array } | null)[] = [];
-  // The file has two slots, or one and a hole; anything longer is not ours.
-  for (let position = 0; position < size; position += SLOT_BYTES) {
-    const slot = Buffer.from(readAt(descriptor, position, SLOT_BYTES));
-    if (slot.every((byte) => byte === 0)) {
-      slots.push(null);
-      continue;
-    }
-    const length = slot.length === SLOT_BYTES ? slot.readUInt16BE(8) : 0;
-    const whole =
-      slot.length === SLOT_BYTES &&
-      length <= SLOT_PAYLOAD_MAX &&
-      slot.readUInt32BE(SLOT_BYTES - 4) === crc32(slot.subarray(0, SLOT_BYTES - 4));
-    slots.push(
-      whole
-        ? {
-            counter: slot.readBigUInt64BE(0),
-            payload: new Uint8Array(slot.subarray(10, 10 + length)),
-          }
-        : { counter: 0n, payload: new Uint8Array() },
-    );
-  }
-  return slots;
+interface Slot {
+  readonly counter: bigint;
+  readonly payload: Uint8Array;
+}
+
+const DAMAGED: Slot = { counter: 0n, payload: new Uint8Array() };
+
+/** The slots that were ever written: counter 1 goes to the second one, 2 to the first, and so on. */
+function readSlots(descriptor: number, size: number): Slot[] {
+  if (size === 0) return [];
+  const first = readSlot(descriptor, 0);
+  const second = readSlot(descriptor, SLOT_BYTES);
+  const slots = [first ?? [], second ?? DAMAGED].flat();
+  // Only after the very first write is the first slot still a hole.
+  const partial = first === null && second?.counter !== 1n;
+  return partial || size !== 2 * SLOT_BYTES ? [...slots, DAMAGED] : slots;
+}
+
+/** Null for a slot of zeros. */
+function readSlot(descriptor: number, position: number): Slot | null {
+  const slot = Buffer.from(readAt(descriptor, position, SLOT_BYTES));
+  if (slot.every((byte) => byte === 0)) return null;
+  if (slot.length !== SLOT_BYTES) return DAMAGED;
+  const checksum = crc32(slot.subarray(0, SLOT_BYTES - 4));
+  const length = slot.readUInt16BE(8);
+  if (slot.readUInt32BE(SLOT_BYTES - 4) !== checksum || length > SLOT_PAYLOAD_MAX) return DAMAGED;
+  return {
+    counter: slot.readBigUInt64BE(0),
+    payload: new Uint8Array(slot.subarray(10, 10 + length)),
+  };
 }

@@ -1,0 +1,273 @@
+import { describe, expect, it } from "vitest";
+import { constantKeyProvider, createVault, handClock, openVault } from "../test/support.ts";
+import { concatBytes, encodeUtf8, equalBytes } from "./bytes.ts";
+import { MemoryStore } from "./memory-store.ts";
+import { systemRandom } from "./node/index.ts";
+import type { LogDurability } from "./store.ts";
+
+const DAY_MS = 86_400_000;
+const SEGMENT = "2026-11-23.jsonl";
+const code = (expected: string) => expect.objectContaining({ code: expected });
+
+async function fill(entries: number, days = 1) {
+  const store = new MemoryStore();
+  const now = handClock();
+  const vault = await createVault(store, constantKeyProvider(), now);
+  for (let day = 0; day < days; day += 1) {
+    for (let index = 0; index < entries; index += 1) {
+      await vault.audit.append({ kind: "test", day, index });
+    }
+    if (day < days - 1) now.ms += DAY_MS;
+  }
+  return { store, vault, now };
+}
+
+async function rewrite(
+  store: MemoryStore,
+  name: string,
+  change: (bytes: Uint8Array) => Uint8Array,
+) {
+  const size = (await store.listLogs()).find((log) => log.name === name)?.size ?? 0;
+  const bytes = change(await store.readLog(name, 0, size));
+  await store.deleteLog(name);
+  store.appendLog(name, 0, bytes, "written");
+}
+
+const lines = (bytes: Uint8Array) => new TextDecoder().decode(bytes).split(/(?<=\n)/);
+
+describe("audit log", () => {
+  it("numbers entries without gaps and reads them back newest first", async () => {
+    const { vault } = await fill(150);
+    const read = await vault.audit.read();
+    expect(read.map(({ seq }) => seq)).toEqual(Array.from({ length: 100 }, (_, i) => 151 - i));
+    expect(read.every(({ broken }) => broken === undefined)).toBe(true);
+    const older = await vault.audit.read({ beforeSeq: 52, limit: 100 });
+    expect(older.at(0)?.seq).toBe(51);
+    expect(older.at(-1)).toMatchObject({ seq: 1, event: { kind: "vault.created" } });
+    expect(older).toHaveLength(51);
+    expect(await vault.audit.verify()).toEqual({ ok: true, entries: 151, gaps: [] });
+  });
+
+  it("gives numbers in the order of the calls when they overlap", async () => {
+    const { vault } = await fill(1);
+    const entries = await Promise.all(
+      Array.from({ length: 50 }, (_, index) => vault.audit.append({ kind: "test", index })),
+    );
+    expect(entries.map(({ event }) => event["index"])).toEqual(entries.map((_, index) => index));
+    expect(await vault.audit.verify()).toMatchObject({ ok: true, entries: 52 });
+  });
+
+  it("starts a file for each UTC day, and stays in it when the clock goes back", async () => {
+    const { vault, store, now } = await fill(2, 3);
+    now.ms -= 2 * DAY_MS;
+    expect(await vault.audit.append({ kind: "late" })).toMatchObject({ clockBack: true });
+    expect((await store.listLogs()).map(({ name }) => name)).toEqual([
+      "2026-11-23.jsonl",
+      "2026-11-24.jsonl",
+      "2026-11-25.jsonl",
+    ]);
+    expect(await vault.audit.verify()).toMatchObject({ ok: true, entries: 8 });
+  });
+
+  it("goes on after it was closed and opened", async () => {
+    const { vault, store, now } = await fill(3);
+    await vault.close();
+    const again = await openVault(store, constantKeyProvider(), now);
+    expect((await again.audit.append({ kind: "more" })).seq).toBe(5);
+    expect(await again.audit.verify()).toEqual({ ok: true, entries: 5, gaps: [] });
+  });
+
+  it("refuses an event that is not JSON or too long", async () => {
+    const { vault } = await fill(1);
+    const bad = { kind: "x", f: (() => 1) as never };
+    await expect(vault.audit.append(bad)).rejects.toEqual(code("VAULT_INVALID_INPUT"));
+    const long = vault.audit.append({ kind: "x", text: "y".repeat(70_000) });
+    await expect(long).rejects.toEqual(code("VAULT_INVALID_INPUT"));
+    expect(await vault.audit.verify()).toMatchObject({ ok: true });
+  });
+
+  it("G18: random edits of the log are all found, at the entry they touch", async () => {
+    const { vault, store } = await fill(20);
+    const size = (await store.listLogs())[0]?.size ?? 0;
+    const original = await store.readLog(SEGMENT, 0, size);
+    const random = (below: number) => {
+      const [a = 0, b = 0, c = 0] = systemRandom(3);
+      return ((a << 16) | (b << 8) | c) % below;
+    };
+    let found = 0;
+    const edits = process.env["AIVAULT_TEST_FULL"] === "1" ? 10_000 : 2_000;
+    for (let edit = 0; edit < edits; edit += 1) {
+      const at = random(size);
+      const kind = random(3);
+      const cut = kind === 2 ? 0 : kind === 0 ? 1 : 1 + random(200);
+      const added = kind === 1 ? new Uint8Array() : systemRandom(kind === 0 ? 1 : 1 + random(8));
+      const edited = concatBytes(original.slice(0, at), added, original.slice(at + cut));
+      if (equalBytes(edited, original)) {
+        found += 1;
+        continue;
+      }
+      await rewrite(store, SEGMENT, () => edited);
+      const result = await vault.audit.verify();
+      if (result.ok) continue;
+      // The first broken entry is the one the edit begins in; an edit of the line feed between two
+      // may show in either.
+      const entry = lines(original.slice(0, at)).length;
+      expect([entry - 1, entry, entry + 1]).toContain(result.firstBrokenSeq);
+      found += 1;
+    }
+    process.stderr.write(`audit: ${edits} random edits, ${found} found\n`);
+    expect(found).toBe(edits);
+  }, 120_000);
+
+  it("G18: a removed, repeated or moved entry is found", async () => {
+    const { vault, store } = await fill(5);
+    const changes: [number, (all: string[]) => string[]][] = [
+      [3, (all) => all.filter((_, index) => index !== 2)],
+      [4, (all) => [...all.slice(0, 3), all[2] as string, ...all.slice(3)]],
+      [2, (all) => [all[0], all[2], all[1], ...all.slice(3)] as string[]],
+      [1, (all) => all.slice(1)],
+      [6, (all) => all.slice(0, -1)],
+    ];
+    const copy = store.clone();
+    const size = (await copy.listLogs())[0]?.size ?? 0;
+    const original = await copy.readLog(SEGMENT, 0, size);
+    for (const [firstBrokenSeq, change] of changes) {
+      await rewrite(store, SEGMENT, () => encodeUtf8(change(lines(original)).join("")));
+      expect(await vault.audit.verify()).toMatchObject({ ok: false, firstBrokenSeq });
+    }
+  });
+
+  it("G18: a dropped day is found, the first, the middle and the last", async () => {
+    for (const [name, seq] of [
+      ["2026-11-23.jsonl", 1],
+      ["2026-11-24.jsonl", 4],
+      ["2026-11-25.jsonl", 6],
+    ] as const) {
+      const { vault, store, now } = await fill(2, 3);
+      await vault.close();
+      await store.deleteLog(name);
+      const again = await openVault(store, constantKeyProvider(), now);
+      expect(await again.audit.verify()).toMatchObject({ ok: false, firstBrokenSeq: seq });
+    }
+  });
+
+  it("G18: a tail cut off while the vault was closed is recorded and stays broken", async () => {
+    const { vault, store, now } = await fill(5);
+    await vault.close();
+    await rewrite(store, SEGMENT, (bytes) => encodeUtf8(lines(bytes).slice(0, 4).join("")));
+    const again = await openVault(store, constantKeyProvider(), now);
+    expect((await again.audit.read({ limit: 1 }))[0]).toMatchObject({
+      seq: 7,
+      event: { kind: "audit.tail.removed", fromSeq: 5, toSeq: 6 },
+    });
+    await again.audit.append({ kind: "more" });
+    expect(await again.audit.verify()).toMatchObject({ ok: false, firstBrokenSeq: 5 });
+  });
+
+  it("G20: a torn last line that nobody was told of is removed and recorded", async () => {
+    const { vault, store, now } = await fill(3);
+    await vault.close();
+    await rewrite(store, SEGMENT, (bytes) => encodeUtf8(`${lines(bytes).join("")}{"event":{"ki`));
+    const again = await openVault(store, constantKeyProvider(), now);
+    expect((await again.audit.read({ limit: 1 }))[0]?.event).toMatchObject({
+      kind: "audit.repaired",
+      tornBytes: 13,
+    });
+    expect(await again.audit.verify()).toEqual({ ok: true, entries: 5, gaps: [] });
+  });
+
+  it("G20: an entry whose head was not written any more is kept", async () => {
+    const { vault, store, now } = await fill(3);
+    const behind = store.clone();
+    await vault.audit.append({ kind: "last" });
+    const size = (await store.listLogs())[0]?.size ?? 0;
+    const log = await store.readLog(SEGMENT, 0, size);
+    await rewrite(behind, SEGMENT, () => log);
+    const again = await openVault(behind, constantKeyProvider(), now);
+    expect((await again.audit.read({ limit: 1 }))[0]).toMatchObject({
+      seq: 5,
+      event: { kind: "last" },
+    });
+    expect((await again.audit.append({ kind: "next" })).seq).toBe(6);
+    expect(await again.audit.verify()).toMatchObject({ ok: true });
+  });
+
+  it("G18: a head that was deleted or put back is recorded", async () => {
+    const { vault, store, now } = await fill(3);
+    const [old] = await store.readMark("head");
+    for (let index = 0; index < 3; index += 1) await vault.audit.append({ kind: "test", index });
+    expect(await vault.audit.verify()).toMatchObject({ ok: true });
+    store.writeMark("head", old as Uint8Array);
+    expect(await vault.audit.verify()).toMatchObject({ ok: false });
+    vault.lock();
+    const again = await openVault(store, constantKeyProvider(), now);
+    const { event } = (await again.audit.read({ limit: 1 }))[0] ?? {};
+    expect(event).toMatchObject({ kind: "audit.head.behind", headSeq: 4, lastSeq: 7 });
+    store.writeMark("head", new Uint8Array(3));
+    const third = await openVault(store, constantKeyProvider(), now);
+    expect((await third.audit.read({ limit: 1 }))[0]?.event.kind).toBe("audit.head.missing");
+  });
+
+  it("accepts the loss of written but unsynced entries after a power cut, and records it", async () => {
+    class Unsynced extends MemoryStore {
+      override syncedLogBytes(): number {
+        return 0;
+      }
+    }
+    const store = new Unsynced();
+    const now = handClock();
+    const vault = await createVault(store, constantKeyProvider(), now);
+    await vault.audit.append({ kind: "a" });
+    await vault.audit.append({ kind: "b" });
+    const after = store.clone();
+    await rewrite(after, SEGMENT, (bytes) => encodeUtf8(lines(bytes).slice(0, 1).join("")));
+    const again = await openVault(after, constantKeyProvider(), now);
+    expect((await again.audit.read({ limit: 1 }))[0]).toMatchObject({
+      seq: 4,
+      event: { kind: "audit.tail.lost", fromSeq: 2, toSeq: 3 },
+    });
+    expect(await again.audit.verify()).toEqual({
+      ok: true,
+      entries: 2,
+      gaps: [{ fromSeq: 2, toSeq: 3 }],
+    });
+  });
+
+  it("fails the append when the store cannot write, and works again when it can", async () => {
+    class Failing extends MemoryStore {
+      failing = false;
+      override appendLog(name: string, offset: number, bytes: Uint8Array, how: LogDurability) {
+        if (!this.failing) return super.appendLog(name, offset, bytes, how);
+        super.appendLog(name, offset, bytes.slice(0, 7), how);
+        throw new Error("disk full");
+      }
+    }
+    const store = new Failing();
+    const vault = await createVault(store);
+    store.failing = true;
+    await expect(vault.audit.append({ kind: "a" })).rejects.toEqual(code("VAULT_AUDIT_FAILED"));
+    await expect(vault.audit.append({ kind: "b" })).rejects.toEqual(code("VAULT_AUDIT_FAILED"));
+    store.failing = false;
+    expect((await vault.audit.append({ kind: "c" })).seq).toBe(2);
+    expect(await vault.audit.verify()).toEqual({ ok: true, entries: 2, gaps: [] });
+  });
+
+  it("waits for the disk when the sealed setting says so", async () => {
+    const asked: LogDurability[] = [];
+    class Recording extends MemoryStore {
+      override appendLog(name: string, offset: number, bytes: Uint8Array, how: LogDurability) {
+        asked.push(how);
+        return super.appendLog(name, offset, bytes, how);
+      }
+    }
+    const store = new Recording();
+    const vault = await createVault(store);
+    await vault.setAuditDurability("disk");
+    await vault.audit.append({ kind: "a" });
+    await vault.close();
+    const again = await openVault(store);
+    expect(again.auditDurability).toBe("disk");
+    await again.audit.append({ kind: "b" });
+    expect(asked).toEqual(["written", "disk", "disk"]);
+  });
+});

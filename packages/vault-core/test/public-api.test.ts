@@ -1,0 +1,26 @@
+import { expect, it } from "vitest";
+import * as core from "../src/index.ts";
+import * as node from "../src/node/index.ts";
+
+it("exports these names and no others", () => {
+  expect(Object.keys(core).sort()).toEqual([
+    "DEFAULT_COSTS",
+    "DOCUMENT_KINDS",
+    "MemoryStore",
+    "Vault",
+    "VaultError",
+    "canonicalJson",
+    "formatKeyText",
+    "isVaultError",
+    "parseKeyText",
+    "passphraseKeyProvider",
+    "portableArgon2id",
+  ]);
+  expect(Object.keys(node).sort()).toEqual([
+    "FileStore",
+    "environmentKeyProvider",
+    "fileKeyProvider",
+    "openFileStore",
+    "systemRandom",
+  ]);
+});
