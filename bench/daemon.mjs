@@ -1,6 +1,6 @@
 // A development vault with one OpenAI key, the real daemon, and the stand-in provider, for a benchmark.
-import { spawnSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
+import { join } from "node:path";
 import { aivault } from "../e2e/support/run.mjs";
 import { startStandIn } from "../e2e/support/start-stand-in.mjs";
 import { createTempHome } from "../e2e/support/temp-home.mjs";
@@ -18,16 +18,15 @@ export async function developmentDaemon() {
   };
   await must(["init", "--dev", "--provider", "file"]);
   await must(["secrets", "create", "--name", "OPENAI_API_KEY", "--value-stdin"], { stdin: secret });
-  const { paths, pid } = JSON.parse(await must(["status", "--json"]));
+  const socket = join(home.vaultDirectory, "run", "aivaultd.sock");
   return {
     secret,
     standIn,
-    pid,
     directory: home.home,
-    socket: paths.socket,
+    socket,
     callerEnv: { PATH: process.env.PATH ?? "", ...home.environment },
     async close() {
-      spawnSync("kill", ["-TERM", String(pid)]);
+      await must(["stop"]);
       await standIn.stop();
       home.remove();
     },

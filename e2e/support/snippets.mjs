@@ -17,7 +17,7 @@
  * @property {string} code
  */
 
-const RUNNABLE = new Set(["sh", "bash", "shell", "js", "javascript", "mjs", "ts", "typescript"]);
+const RUNNABLE = new Set(["sh", "bash", "shell", "js", "javascript", "mjs"]);
 
 /**
  * The snippets of one Markdown document, in order.
