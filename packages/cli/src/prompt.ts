@@ -5,6 +5,7 @@
  * would leave the value in strings that cannot be. Nothing is echoed, not even a mark per character:
  * the length of a key is nobody's business.
  */
+import { createWriteStream } from "node:fs";
 import type { Writable } from "node:stream";
 import type { ReadStream } from "node:tty";
 import { CliError } from "./errors.ts";
@@ -39,9 +40,10 @@ export async function promptHidden(
   bytesMax: number,
 ): Promise<Buffer> {
   const reader = new HiddenReader(bytesMax);
-  output.write(`${question} ${PASTE_ON}`);
+  // Echo ends before the question appears: whoever answers at once is not faster than we are.
   input.setRawMode(true);
   input.resume();
+  output.write(`${question} ${PASTE_ON}`);
   try {
     return await new Promise<Buffer>((resolve, reject) => {
       input.on("data", (chunk: Buffer) => {
@@ -62,6 +64,17 @@ export async function promptHidden(
     input.setRawMode(false);
     input.pause();
     output.write(`${PASTE_OFF}\n`);
+  }
+}
+
+/** Lend the terminal to write questions to: stderr, or what is behind it when it is redirected. */
+export async function withTerminal<T>(use: (terminal: Writable) => Promise<T>): Promise<T> {
+  if (process.stderr.isTTY === true) return await use(process.stderr);
+  const terminal = createWriteStream("/dev/tty");
+  try {
+    return await use(terminal);
+  } finally {
+    await new Promise<void>((resolve) => terminal.end(() => resolve()));
   }
 }
 

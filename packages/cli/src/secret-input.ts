@@ -55,8 +55,10 @@ async function readValue({ args, out }: Context, question: string): Promise<Buff
       "give it with --value-stdin or --value-file",
     );
   }
-  const { promptHidden } = await import("./prompt.ts");
-  return await promptHidden(question, process.stdin, process.stderr, VALUE_BYTES_MAX);
+  const { promptHidden, withTerminal } = await import("./prompt.ts");
+  return await withTerminal((terminal) =>
+    promptHidden(question, process.stdin, terminal, VALUE_BYTES_MAX),
+  );
 }
 
 /** The value without the one `\n` or `\r\n` that editors and `echo` add. Wipes what it leaves out. */

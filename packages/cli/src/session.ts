@@ -47,6 +47,24 @@ export class Session {
     }
   }
 
+  /**
+   * Do something that operators and callers may, as the operator where we are one: an operator is
+   * told more.
+   */
+  async asEither<T>(act: (client: AivaultClient) => Promise<T>): Promise<T> {
+    let client: AivaultClient;
+    try {
+      client = await this.operator();
+    } catch (error) {
+      const isOperator = !(error instanceof CliError && error.code === "CLI_VAULT_MISSING");
+      if (isOperator && !(isAivaultError(error) && error.code === "CLIENT_DAEMON_UNREACHABLE")) {
+        throw error;
+      }
+      return await this.asCaller(act);
+    }
+    return await act(client);
+  }
+
   /** Make sure that a daemon answers, for a caller whose request cannot be made twice. */
   async awaitCaller(): Promise<void> {
     await this.asCaller((client) => client.health());
@@ -68,8 +86,10 @@ export class Session {
       return this.#operator;
     }
     const { isListening } = await import("./daemon-process.ts");
-    const { operatorSocket } = this.location;
+    const { operatorSocket, socket } = this.location;
     if (!(await isListening(operatorSocket))) {
+      // Someone else's daemon, most likely the shared one: it is not ours to administer or replace.
+      if (await isListening(socket)) throw notTheOperator(socket);
       await this.#requireVault(options);
       await this.#start(
         new AivaultError(
@@ -189,6 +209,14 @@ async function startHere(env: Environment, version: string): Promise<InProcessDa
     await remove();
     throw error;
   }
+}
+
+function notTheOperator(socket: string): AivaultError {
+  return new AivaultError(
+    "CLIENT_DAEMON_UNREACHABLE",
+    `the daemon at \`${socket}\` takes calls, but no operator commands, from this account`,
+    { hint: "run this as the account that owns the vault" },
+  );
 }
 
 function withHint(error: AivaultError, hint: string): AivaultError {

@@ -308,7 +308,7 @@ describe("aivault secrets", () => {
 });
 
 describe("aivault capability", () => {
-  it("asks the caller's socket, so that an agent may ask too", async () => {
+  it("lists what is ready and what another secret would make so", async () => {
     const items = [
       chatCapability,
       {
@@ -336,7 +336,7 @@ describe("aivault capability", () => {
         policies: [],
       },
     );
-    expect(seen.every(({ socket }) => socket === "caller")).toBe(true);
+    expect(seen.every(({ socket }) => socket === "operator")).toBe(true);
   });
 
   it("describes one with its defaults, for people and for scripts", async () => {

@@ -2,6 +2,7 @@ import type { WireAuditEntry } from "@aivault/client";
 import type { OperatorClient } from "@aivault/client/operator";
 import { count, wantsJson } from "../args.ts";
 import type { Context } from "../context.ts";
+import { EXIT } from "../exit-status.ts";
 import { auditShape } from "../shapes.ts";
 import { counted, table } from "../table.ts";
 
@@ -39,15 +40,23 @@ export async function runAudit(context: Context): Promise<void> {
 }
 
 /** Check the chain, and fail if it does not hold. */
-export async function runAuditVerify({ args, out, session }: Context): Promise<void> {
+export async function runAuditVerify({ args, out, session }: Context): Promise<number> {
   const result = await (await session.operator()).verifyAudit();
+  const isWhole = result["ok"] === true;
   if (wantsJson(args) || !out.isTerminal) out.json(result);
-  else {
-    const entries = result["entries"];
-    out.answer(
-      `the audit log is whole${typeof entries === "number" ? `: ${counted(entries, "entry", "entries")}` : ""}`,
-    );
+  else out.answer(verdictText(result));
+  return isWhole ? EXIT.done : EXIT.failed;
+}
+
+/** What a verification found, in a line. */
+export function verdictText(result: Readonly<Record<string, unknown>>): string {
+  const { ok, entries, gaps, firstBrokenSeq, problem } = result;
+  if (ok !== true) {
+    return `the audit log does not hold from entry ${String(firstBrokenSeq)} on: ${String(problem)}`;
   }
+  const lost =
+    Array.isArray(gaps) && gaps.length > 0 ? `; ${counted(gaps.length, "recorded gap")}` : "";
+  return `the audit log is whole: ${counted(Number(entries), "entry", "entries")}${lost}`;
 }
 
 async function newest(

@@ -7,10 +7,10 @@ import { capabilityShape } from "../shapes.ts";
 import { counted, table } from "../table.ts";
 import { callText, describeShape } from "./describe.ts";
 
-/** What may be invoked. Goes through the caller's socket: an agent may ask too. */
+/** What may be invoked, and for an operator also what could be. An agent may ask too. */
 export async function runList({ args, out, session }: Context): Promise<void> {
   const provider = text(args, "provider");
-  const all = (await session.asCaller((client) => client.capabilities())).filter(
+  const all = (await session.asEither((client) => client.capabilities())).filter(
     (capability) =>
       (provider === undefined || capability.provider === provider) &&
       (capability.ready || !isOn(args, "ready")),

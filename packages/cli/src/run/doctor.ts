@@ -9,6 +9,7 @@ import type { Context } from "../context.ts";
 import { isListening } from "../daemon-process.ts";
 import { EXIT } from "../exit-status.ts";
 import type { Environment } from "../output.ts";
+import { verdictText } from "./audit.ts";
 
 interface Finding {
   readonly name: string;
@@ -179,8 +180,15 @@ function vaultState({ vault }: WireStatus): readonly Finding[] {
 
 async function auditChain({ session }: Context): Promise<Finding> {
   try {
-    await (await session.operator()).verifyAudit();
-    return ok("audit", "the chain is whole");
+    const result = await (await session.operator()).verifyAudit();
+    const verdict = verdictText(result);
+    return result["ok"] === true
+      ? ok("audit", verdict)
+      : wrong(
+          "audit",
+          verdict,
+          "someone or something changed it; `aivault audit verify --json` says where",
+        );
   } catch (error) {
     const message = error instanceof Error ? error.message : "it cannot be verified";
     return wrong("audit", message, "`aivault audit verify` says where it breaks");
