@@ -25,11 +25,13 @@ export function digestOf(definitions) {
   return createHash("sha256").update(canonicalJson(definitions)).digest("hex");
 }
 
-/** Every `*.json` of a directory, sorted by file name, as text. */
+/** Every `*.json` of a directory as text, in the order of provider ids. */
 export function readDefinitionFiles(directory = providersDirectory) {
   return readdirSync(directory)
     .filter((name) => name.endsWith(".json"))
+    .map((name) => name.slice(0, -5))
     .sort()
+    .map((id) => `${id}.json`)
     .map((name) => ({ name, text: readFileSync(join(directory, name), "utf8") }));
 }
 

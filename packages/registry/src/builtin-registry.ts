@@ -9,11 +9,14 @@ export const builtinRegistry = (): Registry => {
   // The generator ran the strict parser over every definition, and a test holds this module to the
   // files, so they are not judged again at each start.
   registry ??= createRegistry(
-    builtinDefinitions.map((text) => JSON.parse(text, freeze) as Provider),
+    builtinDefinitions.map((text) => frozen(JSON.parse(text) as Provider)),
     { digest: builtinDigest },
   );
   return registry;
 };
 
-/** Freezes from the leaves up, as `JSON.parse` finishes each value. */
-const freeze = (_key: string, value: unknown): unknown => Object.freeze(value);
+/** Freezes from the leaves up. A reviver would do, and takes three times as long. */
+function frozen<T>(value: T): T {
+  if (typeof value === "object" && value !== null) Object.values(value).forEach(frozen);
+  return Object.freeze(value);
+}

@@ -46,7 +46,7 @@ describe("expandHost", () => {
         return /^[a-z0-9-]+\.acme\.example$/.test(host) && hostMatchesTemplate(acme, TENANT, host);
       }),
     );
-  });
+  }, 60_000);
 });
 
 describe("hostVariableFromSecret", () => {

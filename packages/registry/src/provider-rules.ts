@@ -298,12 +298,17 @@ function capabilityComplaints(provider: Provider, complain: Complain): void {
     capability.rules.forEach((rule, j) => {
       ruleComplaints(rule, capability, `${path}.rules[${j}]`, complain);
     });
-    const whole = capability.rules.some((rule) => rule.match === "prefix" && rule.path === "/");
-    if (capability.wholeHost !== undefined && !whole) {
-      complain(`${path}.wholeHost`, "explains a prefix `/` that is not there");
+    if (capability.wholeHost !== undefined && !capability.rules.some(admitsHost)) {
+      complain(`${path}.wholeHost`, "explains a rule for the whole host that is not there");
     }
   });
 }
+
+/** Tells whether a rule says nothing about paths: a prefix `/`, or names with any number of segments. */
+const admitsHost = (rule: PathRule): boolean =>
+  rule.match === "prefix"
+    ? rule.path === "/"
+    : /^(?:\/\{[a-z_]+\})*\/\{[a-z_]+\+\}$/.test(rule.path);
 
 function ruleComplaints(
   rule: PathRule,
@@ -316,8 +321,8 @@ function ruleComplaints(
   if (GRAVITY.indexOf(risk) > GRAVITY.indexOf(capability.risk)) {
     complain(`${path}.risk`, "is graver than the risk of the capability");
   }
-  if (rule.match === "prefix" && rule.path === "/" && capability.wholeHost === undefined) {
-    complain(`${path}.path`, "a prefix `/` admits the whole host; say why in `wholeHost`");
+  if (admitsHost(rule) && capability.wholeHost === undefined) {
+    complain(`${path}.path`, `\`${rule.path}\` admits the whole host; say why in \`wholeHost\``);
   }
   const segments = rule.path.slice(1).split("/");
   if (segments.some((segment) => segment === "." || segment === "..")) {
@@ -326,12 +331,9 @@ function ruleComplaints(
   const gaps = segments.filter((segment) => /[{}]/.test(segment));
   if (rule.match === "pattern") {
     if (gaps.length === 0) complain(`${path}.match`, "a pattern needs a `{name}`; say exact");
-    const tail = /^\{[a-z_]+\+\}$/.test(segments.at(-1) ?? "") ? gaps.pop() : undefined;
+    if (/^\{[a-z_]+\+\}$/.test(segments.at(-1) ?? "")) gaps.pop();
     if (!gaps.every((segment) => /^[^{}]*\{[a-z_]+\}[^{}]*$/.test(segment))) {
       complain(`${path}.path`, "a segment has one `{name}`, or is `{name+}` at the end");
-    }
-    if (tail !== undefined && segments.length < 3) {
-      complain(`${path}.path`, "`{name+}` needs two segments before it");
     }
   } else if (gaps.length > 0) {
     complain(`${path}.match`, "a path with `{name}` is a pattern");

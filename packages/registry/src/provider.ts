@@ -50,8 +50,8 @@ export interface CapabilityDefinition {
   readonly risk: Risk;
   readonly rules: readonly PathRule[];
   /**
-   * Why a rule of this capability has the prefix `/`. Without it such a rule is refused, since it would
-   * admit whatever the host serves, now and later.
+   * Why a rule of this capability has the prefix `/`, or a pattern such as `/{bucket}/{key+}`. Without it
+   * such a rule is refused, since it admits whatever the host serves, now and later.
    */
   readonly wholeHost?: string;
   /** What a caller or reviewer should know: headers that are needed, paths that were retired. */

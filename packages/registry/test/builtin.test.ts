@@ -7,7 +7,9 @@ import { builtinRegistry, parseProvider, type SecretDefinition } from "../src/in
 import { createRegistry } from "../src/registry.ts";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
-const files = readdirSync(`${root}/providers`).sort();
+const ids = readdirSync(`${root}/providers`)
+  .map((name) => name.replace(/\.json$/, ""))
+  .sort();
 const registry = builtinRegistry();
 
 const secretsOf = (id: string): readonly SecretDefinition[] => {
@@ -27,10 +29,10 @@ describe("the built-in registry", () => {
   });
 
   it("holds every definition file, and each passes the strict parser", () => {
-    expect(registry.providers.map((provider) => `${provider.id}.json`)).toEqual(files);
-    for (const file of files) {
-      const json: unknown = JSON.parse(readFileSync(`${root}/providers/${file}`, "utf8"));
-      expect(registry.provider(file.slice(0, -5))).toEqual(parseProvider(json));
+    expect(registry.providers.map((provider) => provider.id)).toEqual(ids);
+    for (const id of ids) {
+      const json: unknown = JSON.parse(readFileSync(`${root}/providers/${id}.json`, "utf8"));
+      expect(registry.provider(id)).toEqual(parseProvider(json));
     }
   });
 
@@ -95,6 +97,11 @@ describe("the built-in registry", () => {
       expect(["GET", "HEAD", "POST"], id).toContain(verify.method);
       expect(registry.capability(verify.capability)?.provider.id).toBe(id);
     }
+  });
+
+  it("has the digest the catalogue shows", () => {
+    const catalogue = readFileSync(`${root}/../../docs/registry.md`, "utf8");
+    expect(catalogue).toContain(registry.digest);
   });
 
   it("loads and indexes quickly (printed, not asserted)", () => {

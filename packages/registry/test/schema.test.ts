@@ -94,5 +94,5 @@ describe("the published schema", () => {
       }
     }
     expect(count).toBeGreaterThan(5000);
-  });
+  }, 120_000);
 });
