@@ -4,6 +4,7 @@ import type { IncomingMessage } from "node:http";
 import type { Readable } from "node:stream";
 import { parseStrictJson } from "@aivault/policy";
 import type * as z from "zod";
+import type { Exchange } from "./exchange.ts";
 import { Problem, problemOf } from "./problem.ts";
 
 /** Octets of a JSON body: metadata and small requests; anything larger is uploaded. */
@@ -97,6 +98,32 @@ const JSON_TYPE = /^application\/json[ \t]*(?:;[ \t]*charset="?utf-8"?)?$/i;
 /** True when the body says it is JSON. A browser cannot send that across origins without asking. */
 export function isJson(request: IncomingMessage): boolean {
   return JSON_TYPE.test(request.headers["content-type"]?.trim() ?? "");
+}
+
+/**
+ * Read a JSON body that has to be of a schema.
+ *
+ * @throws {Problem} `invalid_request`, `request_too_large`.
+ */
+export async function readJson<T>(exchange: Exchange, schema: z.ZodType<T>): Promise<T> {
+  if (!isJson(exchange.request)) {
+    throw new Problem("invalid_request", "the content type must be application/json");
+  }
+  exchange.continueBody();
+  return parseJson(await readBody(exchange.request, JSON_BYTES_MAX), schema);
+}
+
+/**
+ * Read a body of octets: a secret's value, a passphrase. The caller owns and wipes it.
+ *
+ * @throws {Problem} `invalid_request`, `request_too_large`.
+ */
+export function readOctets(exchange: Exchange, bytesMax: number): Promise<Uint8Array> {
+  if (exchange.request.headers["content-type"] !== "application/octet-stream") {
+    throw new Problem("invalid_request", "the content type must be application/octet-stream");
+  }
+  exchange.continueBody();
+  return readBody(exchange.request, bytesMax);
 }
 
 /** Parse JSON strictly, then by a schema. */

@@ -1,40 +1,63 @@
 /** The caller socket: invoke what is granted, and ask what that is. Nothing else exists here (G14). */
 
 import { CALLER_ROUTES, type WireHealth, type WireWhoami } from "@aivault/client/protocol";
-import { type Exchange, ok } from "./exchange.ts";
+import { admit } from "./admission.ts";
+import { ok, parameter } from "./exchange.ts";
 import { Problem } from "./problem.ts";
 import { proxy } from "./proxy-route.ts";
 import { parseQuery } from "./query.ts";
 import type { Handler, Route } from "./routes.ts";
 import { listQuery, noQuery } from "./schemas.ts";
+import { mint, showToken } from "./token-routes.ts";
+import { checkGrant } from "./tokens/grant.ts";
+import type { TokenChain } from "./tokens/token-store.ts";
 
 const health: Handler = ({ query }, { vault, version }) => {
   parseQuery(query, noQuery);
   return ok({ ok: true, locked: vault.status().locked, version } satisfies WireHealth);
 };
 
-const whoami: Handler = ({ query, principal }) => {
-  parseQuery(query, noQuery);
-  const { kind, transport, uid } = principal;
-  return ok({ principal: kind, transport, uid } satisfies WireWhoami);
+const whoami: Handler = async (exchange, services) => {
+  parseQuery(exchange.query, noQuery);
+  // Also while locked, for whoever brings no token: it says nothing that the vault holds.
+  const chain = services.vault.status().locked ? null : await admit(exchange, services);
+  const { kind, transport, uid } = exchange.principal;
+  const token = chain === null ? {} : { token: showToken(chain[0]) };
+  return ok({ principal: kind, transport, uid, ...token } satisfies WireWhoami);
 };
 
-const capabilities: Handler = async ({ query, principal }, services) => {
-  parseQuery(query, listQuery);
-  return ok({ items: await services.broker().listCapabilities(principal), next: null });
+const capabilities: Handler = async (exchange, services) => {
+  parseQuery(exchange.query, listQuery);
+  const chain = await admit(exchange, services);
+  const all = await services.engine.broker().listCapabilities(exchange.principal);
+  return ok({ items: all.filter(({ id }) => isGranted(chain, id)), next: null });
 };
 
 const capability: Handler = async (exchange, services) => {
   parseQuery(exchange.query, noQuery);
-  return ok(await services.broker().describeCapability(parameter(exchange, "id")));
+  const chain = await admit(exchange, services);
+  const id = parameter(exchange, "id");
+  // What a token does not grant is as unknown to its holder as what does not exist.
+  if (!isGranted(chain, id)) {
+    throw new Problem("capability_not_found", "there is no such capability for this token");
+  }
+  return ok(await services.engine.broker().describeCapability(id));
 };
 
-/** What stood in the target at `{name}`. */
-export function parameter({ parameters }: Exchange, name: string): string {
-  const value = parameters.get(name);
-  if (value === undefined) throw new Problem("not_found", `the route has no \`${name}\``);
-  return value;
+function isGranted(chain: TokenChain | null, capability: string): boolean {
+  const attempt = { capability, credential: null };
+  return chain === null || chain.every((token) => checkGrant(token, attempt) === null);
 }
+
+/** Derive a token that allows less, for a child: whatever it says, the ones above limit it too. */
+const deriveToken: Handler = async (exchange, services) => {
+  parseQuery(exchange.query, noQuery);
+  const chain = await admit(exchange, services);
+  if (chain === null) {
+    throw new Problem("token_invalid", "a token is derived from a token: send yours");
+  }
+  return await mint(exchange, services, chain);
+};
 
 /** Routes that both sockets have. */
 export const sharedRoutes: readonly Route[] = [
@@ -46,4 +69,7 @@ export const sharedRoutes: readonly Route[] = [
 ];
 
 /** Everything the caller socket serves. */
-export const callerRoutes: readonly Route[] = sharedRoutes;
+export const callerRoutes: readonly Route[] = [
+  ...sharedRoutes,
+  { method: "POST", path: "/aivault/tokens/derive", handler: deriveToken },
+];

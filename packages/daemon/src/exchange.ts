@@ -10,6 +10,8 @@ export interface Exchange {
   readonly requestId: string;
   readonly socket: SocketKind;
   readonly principal: Principal;
+  /** Say by which token the principal proved itself; it is on record from then on. */
+  identify(tokenId: string): void;
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
   /** What stood where the route's pattern has `{name}`, percent-decoded. */
@@ -21,10 +23,10 @@ export interface Exchange {
   /** Tell a client that waits with `Expect: 100-continue` to send its body. Idempotent. */
   continueBody(): void;
   /**
-   * Say that the refusal of this request, if there is one, is already in the audit log. Until then
-   * the adapter records it.
+   * Say that the broker has it now: it records what happens, and locking the vault ends it. Until then
+   * the adapter records a refusal.
    */
-  recorded(): void;
+  invoked(): void;
 }
 
 /** A JSON answer. */
@@ -35,4 +37,11 @@ export interface Reply {
 
 export function ok(body: unknown): Reply {
   return { status: 200, body };
+}
+
+/** What stood in the target where the route has `{name}`. */
+export function parameter({ parameters }: Exchange, name: string): string {
+  const value = parameters.get(name);
+  if (value === undefined) throw new RangeError(`the route has no {${name}}`);
+  return value;
 }

@@ -47,16 +47,18 @@ async function start(routes: readonly Route[], options: Options = {}) {
   const services = {
     vault: { status: () => ({ locked }) },
     log: pino({ level: "silent" }),
-    broker: () => ({
-      async denied(_id: string, _principal: object, what: { code: string; message: string }) {
-        if (auditFails)
-          throw Object.assign(new Error("disk"), {
-            name: "VaultError",
-            code: "VAULT_AUDIT_FAILED",
-          });
-        denied.push(what);
-      },
-    }),
+    engine: {
+      broker: () => ({
+        async denied(_id: string, _principal: object, what: { code: string; message: string }) {
+          if (auditFails)
+            throw Object.assign(new Error("disk"), {
+              name: "VaultError",
+              code: "VAULT_AUDIT_FAILED",
+            });
+          denied.push(what);
+        },
+      }),
+    },
   } as unknown as Services;
   listener = createHttpListener({
     socket: options.socket ?? "caller",

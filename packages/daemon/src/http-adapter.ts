@@ -46,8 +46,8 @@ export interface HttpListenerOptions {
 /** One HTTP server; it does not listen yet. */
 export interface HttpListener {
   readonly server: Server;
-  /** Abort what is running, and resolve when it has ended and is recorded. Others may begin. */
-  abortRunning(): Promise<void>;
+  /** Abort the invocations that are running, and resolve when they have ended and are recorded. */
+  abortInvocations(): Promise<void>;
   /** Stop accepting; let running requests finish, and cut them after `graceMs`. */
   close(graceMs: number): Promise<void>;
 }
@@ -55,7 +55,9 @@ export interface HttpListener {
 /** A request that has not been answered completely. */
 interface Running {
   readonly abort: AbortController;
-  readonly ended: Promise<void>;
+  /** The broker has it. */
+  isInvocation: boolean;
+  ended: Promise<void>;
 }
 
 /** Make the server of one socket. */
@@ -81,11 +83,13 @@ export function createHttpListener(options: HttpListenerOptions): HttpListener {
   server.timeout = LIMITS.idle;
 
   const accept = (request: IncomingMessage, response: ServerResponse, waits: boolean) => {
-    const abort = new AbortController();
-    const ended = serve(request, response, waits, abort);
-    const entry = { abort, ended };
+    const entry: Running = {
+      abort: new AbortController(),
+      isInvocation: false,
+      ended: Promise.resolve(),
+    };
     running.add(entry);
-    void ended.finally(() => running.delete(entry));
+    entry.ended = serve(request, response, waits, entry).finally(() => running.delete(entry));
   };
   server.on("request", (request, response) => accept(request, response, false));
   server.on("checkContinue", (request, response) => accept(request, response, true));
@@ -101,8 +105,9 @@ export function createHttpListener(options: HttpListenerOptions): HttpListener {
     request: IncomingMessage,
     response: ServerResponse,
     waits: boolean,
-    abort: AbortController,
+    entry: Running,
   ): Promise<void> {
+    const { abort } = entry;
     const closed = new Promise<void>((resolve) => {
       response.once("close", () => {
         if (!response.writableFinished) abort.abort();
@@ -116,8 +121,7 @@ export function createHttpListener(options: HttpListenerOptions): HttpListener {
 
     const [path = "", query = ""] = splitTarget(request.url ?? "");
     const requestId = newRequestId();
-    const principal = principalOf(request.socket);
-    let isRecorded = false;
+    let principal = principalOf(request.socket);
     let mayContinue = waits;
     try {
       const match = admit(request, principal, path);
@@ -125,7 +129,12 @@ export function createHttpListener(options: HttpListenerOptions): HttpListener {
       const exchange: Exchange = {
         requestId,
         socket: options.socket,
-        principal,
+        get principal() {
+          return principal;
+        },
+        identify(tokenId) {
+          principal = { ...principal, tokenId };
+        },
         request,
         response,
         parameters: match.parameters,
@@ -135,14 +144,14 @@ export function createHttpListener(options: HttpListenerOptions): HttpListener {
           if (mayContinue) response.writeContinue();
           mayContinue = false;
         },
-        recorded() {
-          isRecorded = true;
+        invoked() {
+          entry.isInvocation = true;
         },
       };
       const reply = await match.route.handler(exchange, options.services);
       if (reply !== null) sendReply(response, requestId, reply);
     } catch (error) {
-      await refuse(response, requestId, principal, error, isRecorded);
+      await refuse(response, requestId, principal, error, entry.isInvocation);
     }
     endReading(request, response);
     await closed;
@@ -213,7 +222,7 @@ export function createHttpListener(options: HttpListenerOptions): HttpListener {
     const { services } = options;
     if (services.vault.status().locked) return problem;
     try {
-      await services.broker().denied(requestId, principal, { code, reason, message });
+      await services.engine.broker().denied(requestId, principal, { code, reason, message });
       return problem;
     } catch (error) {
       services.log.error({ requestId, err: error }, "a denial could not be recorded");
@@ -260,15 +269,14 @@ export function createHttpListener(options: HttpListenerOptions): HttpListener {
     };
   }
 
-  async function abortRunning(): Promise<void> {
-    const entries = [...running];
+  async function abort(entries: readonly Running[]): Promise<void> {
     for (const { abort } of entries) abort.abort();
     await settleWithin(entries, LIMITS.settle);
   }
 
   return {
     server,
-    abortRunning,
+    abortInvocations: () => abort([...running].filter(({ isInvocation }) => isInvocation)),
     async close(graceMs) {
       closing = true;
       const closed = new Promise<void>((resolve) => {
@@ -277,7 +285,7 @@ export function createHttpListener(options: HttpListenerOptions): HttpListener {
       });
       server.closeIdleConnections();
       await settleWithin([...running], graceMs);
-      await abortRunning();
+      await abort([...running]);
       server.closeAllConnections();
       await closed;
     },

@@ -45,7 +45,6 @@ export async function initVault(options: InitVaultOptions): Promise<WireStatus["
     dev,
   });
   try {
-    await vault.audit.append({ kind: "vault.created", dev, keyProvider: provider.config.kind });
     await vault.audit.flush();
     const status = vault.status();
     return { ...status, keyProvider: { ...status.keyProvider } };

@@ -1,7 +1,12 @@
 /** Where the KEK of a vault comes from: the operator's choice, or what the vault says. */
 
-import { type KeyProvider, type KeyProviderConfig, VaultError } from "@aivault/vault-core";
+import {
+  type KeyProvider,
+  type KeyProviderConfig,
+  passphraseKeyProvider,
+} from "@aivault/vault-core";
 import { environmentKeyProvider, fileKeyProvider } from "@aivault/vault-core/node";
+import { nativeArgon2id } from "./argon2.ts";
 import type { VaultPaths } from "./paths.ts";
 import { platformName } from "./platform/index.ts";
 import { keychainKeyProvider, loadKeychain } from "./platform/keychain.ts";
@@ -30,17 +35,22 @@ export function chosenKeyProvider(
     case "env":
       return environmentKeyProvider(choice.variable ?? "AIVAULT_KEY", env);
     case "passphrase":
-      throw unsupported(choice.kind);
+      return passphraseProvider(choice.passphrase);
     default:
       return keychain({ kind: choice.kind, service: "aivault", account: keychainAccount(paths) });
   }
+}
+
+/** The key provider of a passphrase somebody has just said; borrowed until the vault is unlocked. */
+export function passphraseProvider(passphrase: Uint8Array): KeyProvider {
+  const argon2id = nativeArgon2id();
+  return passphraseKeyProvider(passphrase, argon2id === null ? {} : { argon2id });
 }
 
 /**
  * The key provider that a vault names, when it can be asked without an operator.
  *
  * @returns null for a passphrase vault: it stays locked until somebody says the passphrase.
- * @throws {VaultError} `VAULT_KEY_UNAVAILABLE`: this system or version has no such provider.
  */
 export function storedKeyProvider(config: KeyProviderConfig, env: Environment): KeyProvider | null {
   switch (config.kind) {
@@ -62,8 +72,4 @@ function keychain(config: Extract<KeyProviderConfig, { service: string }>): KeyP
 /** `kek`, as it always was, for the vault of this account; a vault elsewhere has an entry of its own. */
 function keychainAccount(paths: VaultPaths): string {
   return paths.isDefault ? "kek" : `kek:${paths.root}`;
-}
-
-function unsupported(kind: string): VaultError {
-  return new VaultError("VAULT_KEY_UNAVAILABLE", `the key provider ${kind} is not available here`);
 }

@@ -10,15 +10,24 @@ import {
 } from "@aivault/client/protocol";
 import type { Scope } from "@aivault/vault-core";
 import type * as z from "zod";
-import { collect, isJson, JSON_BYTES_MAX, parseJson, readBody, VALUE_BYTES_MAX } from "./body.ts";
-import { parameter, sharedRoutes } from "./caller-routes.ts";
-import { type Exchange, ok, type Reply } from "./exchange.ts";
+import {
+  collect,
+  JSON_BYTES_MAX,
+  parseJson,
+  readJson,
+  readOctets,
+  VALUE_BYTES_MAX,
+} from "./body.ts";
+import { sharedRoutes } from "./caller-routes.ts";
+import { type Exchange, ok, parameter, type Reply } from "./exchange.ts";
 import { isMultipart, type MultipartReader, readMultipart } from "./multipart.ts";
 import { Problem } from "./problem.ts";
 import { parseQuery } from "./query.ts";
 import type { Handler, Route } from "./routes.ts";
 import * as schemas from "./schemas.ts";
 import type { Services } from "./services.ts";
+import { settingsChange } from "./settings.ts";
+import { tokenRoutes } from "./token-routes.ts";
 
 const created = (body: unknown): Reply => ({ status: 201, body });
 
@@ -76,7 +85,7 @@ function scopeOf({ scope, ...ids }: Omit<z.output<typeof schemas.secretsQuery>, 
 }
 
 const createSecret: Handler = async (exchange, services) => {
-  const broker = services.broker();
+  const broker = services.engine.broker();
   const { secret, value } = await readNewSecret(exchange);
   try {
     return created(await broker.createSecret({ ...secret, value }));
@@ -127,18 +136,18 @@ function requireValue(value: Uint8Array): void {
 
 const describeSecret: Handler = async (exchange, services) => {
   parseQuery(exchange.query, schemas.noQuery);
-  return ok(await services.broker().findSecret(parameter(exchange, "id")));
+  return ok(await services.engine.broker().findSecret(parameter(exchange, "id")));
 };
 
 const updateSecret: Handler = async (exchange, services) => {
-  const broker = services.broker();
+  const broker = services.engine.broker();
   const change = await readJson(exchange, schemas.secretChange);
   const { secretId } = await broker.findSecret(parameter(exchange, "id"));
   return ok((await broker.updateSecret(secretId, change)).secret);
 };
 
 const rotateSecret: Handler = async (exchange, services) => {
-  const broker = services.broker();
+  const broker = services.engine.broker();
   const value = await readOctets(exchange, VALUE_BYTES_MAX);
   try {
     requireValue(value);
@@ -150,7 +159,7 @@ const rotateSecret: Handler = async (exchange, services) => {
 };
 
 const deleteSecret: Handler = async (exchange, services) => {
-  const broker = services.broker();
+  const broker = services.engine.broker();
   const { secretId } = await broker.findSecret(parameter(exchange, "id"));
   return ok(await broker.deleteSecret(secretId));
 };
@@ -159,17 +168,17 @@ const deleteSecret: Handler = async (exchange, services) => {
 
 const listCredentials: Handler = async ({ query }, services) => {
   parseQuery(query, schemas.listQuery);
-  return ok({ items: await services.broker().listCredentials(), next: null });
+  return ok({ items: await services.engine.broker().listCredentials(), next: null });
 };
 
 const createCredential: Handler = async (exchange, services) => {
-  const broker = services.broker();
+  const broker = services.engine.broker();
   return created(await broker.createCredential(await readJson(exchange, schemas.newCredential)));
 };
 
 const deleteCredential: Handler = async (exchange, services) => {
   const id = parameter(exchange, "id");
-  if (!(await services.broker().deleteCredential(id))) {
+  if (!(await services.engine.broker().deleteCredential(id))) {
     throw new Problem("credential_not_found", "there is no credential with this id", {
       hint: "aivault credential list",
     });
@@ -178,13 +187,13 @@ const deleteCredential: Handler = async (exchange, services) => {
 };
 
 const createCapability: Handler = async (exchange, services) => {
-  const broker = services.broker();
+  const broker = services.engine.broker();
   return created(await broker.createCapability(await readJson(exchange, schemas.newCapability)));
 };
 
 const deleteCapability: Handler = async (exchange, services) => {
   const id = parameter(exchange, "id");
-  if (!(await services.broker().deleteCapability(id))) {
+  if (!(await services.engine.broker().deleteCapability(id))) {
     throw new Problem("capability_not_found", "no operator made a capability with this id", {
       hint: "aivault capability list",
     });
@@ -208,13 +217,24 @@ const verifyAudit: Handler = async ({ query }, { vault }) => {
   return ok(await vault.audit.verify());
 };
 
-// --- the daemon itself
+// --- settings and the daemon itself
+
+const showSettings: Handler = ({ query }, { engine }) => {
+  parseQuery(query, schemas.noQuery);
+  engine.requireUnlocked();
+  return ok(engine.settings);
+};
+
+const updateSettings: Handler = async (exchange, { engine }) => {
+  engine.requireUnlocked();
+  return ok(await engine.changeSettings(await readJson(exchange, settingsChange)));
+};
 
 const unlock: Handler = async (exchange, services) => {
   const empty = exchange.request.headers["content-length"] === "0";
   const passphrase = empty ? null : await readOctets(exchange, VALUE_BYTES_MAX);
   try {
-    await services.unlock(passphrase);
+    await services.engine.unlock(passphrase);
   } finally {
     passphrase?.fill(0);
   }
@@ -222,7 +242,7 @@ const unlock: Handler = async (exchange, services) => {
 };
 
 const lock: Handler = async (_exchange, services) => {
-  await services.lock();
+  await services.engine.lock("operator");
   return ok({ locked: true });
 };
 
@@ -230,24 +250,6 @@ const shutdown: Handler = (_exchange, services) => {
   services.shutdown();
   return { status: 202, body: {} };
 };
-
-// --- bodies
-
-async function readJson<T>(exchange: Exchange, schema: z.ZodType<T>): Promise<T> {
-  if (!isJson(exchange.request)) {
-    throw new Problem("invalid_request", "the content type must be application/json");
-  }
-  exchange.continueBody();
-  return parseJson(await readBody(exchange.request, JSON_BYTES_MAX), schema);
-}
-
-async function readOctets(exchange: Exchange, bytesMax: number): Promise<Uint8Array> {
-  if (exchange.request.headers["content-type"] !== "application/octet-stream") {
-    throw new Problem("invalid_request", "the content type must be application/octet-stream");
-  }
-  exchange.continueBody();
-  return readBody(exchange.request, bytesMax);
-}
 
 /** Everything the operator socket serves. */
 export const operatorRoutes: readonly Route[] = [
@@ -266,6 +268,9 @@ export const operatorRoutes: readonly Route[] = [
   { method: "DELETE", path: `${ROUTES.capabilities}/{id}`, handler: deleteCapability },
   { method: "GET", path: ROUTES.audit, handler: readAudit },
   { method: "GET", path: ROUTES.auditVerify, handler: verifyAudit },
+  ...tokenRoutes,
+  { method: "GET", path: "/aivault/settings", handler: showSettings },
+  { method: "PATCH", path: "/aivault/settings", handler: updateSettings },
   { method: "POST", path: ROUTES.lock, handler: lock },
   { method: "POST", path: ROUTES.unlock, handler: unlock },
   { method: "POST", path: ROUTES.shutdown, handler: shutdown },

@@ -1,15 +1,15 @@
 /** `POST /aivault/proxy`: an envelope, alone or with the files it announces, to the broker and back. */
 
-import { finished } from "node:stream/promises";
 import type { Invocation, Upload } from "@aivault/broker";
 import type { WirePlan } from "@aivault/client/protocol";
 import { type Envelope, parseEnvelopeText } from "@aivault/policy";
+import { admit, restrict } from "./admission.ts";
 import { collect, isJson, JSON_BYTES_MAX, readBody } from "./body.ts";
 import { type Exchange, ok, type Reply } from "./exchange.ts";
+import { invoke } from "./invoke.ts";
 import { isMultipart, type MultipartReader, readMultipart } from "./multipart.ts";
 import { Problem, problemOf } from "./problem.ts";
 import { parseQuery } from "./query.ts";
-import { responseSink } from "./response-sink.ts";
 import { noQuery } from "./schemas.ts";
 import type { Services } from "./services.ts";
 
@@ -17,44 +17,28 @@ const TIMEOUT_MS_MAX = 24 * 60 * 60 * 1000;
 
 /** Serve an invocation. Returns the plan for a dry run, null when the answer went through the sink. */
 export async function proxy(exchange: Exchange, services: Services): Promise<Reply | null> {
-  const broker = services.broker();
+  const broker = services.engine.broker();
+  const chain = await admit(exchange, services);
   parseQuery(exchange.query, noQuery);
   const timeoutMs = readTimeout(exchange);
   const { envelope, reader } = await readEnvelope(exchange);
-  const invocation: Invocation = {
-    requestId: exchange.requestId,
-    principal: exchange.principal,
-    envelope,
-    uploads: reader === null ? null : uploads(reader),
-    ...(timeoutMs === null ? {} : { timeoutMs }),
-  };
-  // From here on the broker records what is decided.
-  exchange.recorded();
   try {
+    const invocation: Invocation = {
+      requestId: exchange.requestId,
+      principal: exchange.principal,
+      envelope: chain === null ? envelope : restrict(envelope, chain),
+      uploads: reader === null ? null : uploads(reader),
+      ...(timeoutMs === null ? {} : { timeoutMs }),
+    };
     if (envelope.dryRun) {
-      const plan = await broker.plan(invocation);
-      return ok({ decision: "allow", ...plan } satisfies WirePlan);
+      exchange.invoked();
+      return ok({ decision: "allow", ...(await broker.plan(invocation)) } satisfies WirePlan);
     }
-    await invoke(exchange, services, invocation);
+    await invoke({ exchange, services, invocation, chain });
     return null;
   } finally {
     reader?.close();
   }
-}
-
-async function invoke(exchange: Exchange, services: Services, invocation: Invocation) {
-  const { response, requestId } = exchange;
-  const sink = responseSink(response, requestId);
-  try {
-    await services.broker().invoke(invocation, sink, exchange.signal);
-  } catch (error) {
-    if (!sink.started) throw error;
-    // The head is out. The one honest thing left is an ending that no client takes for the end.
-    services.log.warn({ requestId, err: error }, "a response was broken off");
-    response.destroy();
-    return;
-  }
-  await finished(response).catch(() => undefined);
 }
 
 async function readEnvelope(
@@ -101,7 +85,8 @@ async function* uploads(reader: MultipartReader): AsyncGenerator<Upload, void, u
   }
 }
 
-function readTimeout({ request }: Exchange): number | null {
+/** The deadline a caller asks for in a header, or null. */
+export function readTimeout({ request }: Exchange): number | null {
   const text = request.headers["aivault-timeout-ms"];
   if (text === undefined) return null;
   const ms = typeof text === "string" && /^[1-9][0-9]{0,8}$/.test(text) ? Number(text) : null;

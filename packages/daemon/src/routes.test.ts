@@ -37,9 +37,10 @@ describe("matchRoute", () => {
     }
   });
 
-  it("G14: gives the caller socket no route that changes anything but by invoking", () => {
+  it("G14: gives the caller socket nothing but to invoke and to narrow a token", () => {
     expect(callerRoutes.filter(({ method }) => method !== "GET").map(({ path }) => path)).toEqual([
       "/aivault/proxy",
+      "/aivault/tokens/derive",
     ]);
   });
 });

@@ -75,6 +75,12 @@ export const secretsQuery = z.strictObject({
   includeDeleted: z.enum(["true", "false"]).exactOptional(),
 });
 
+/** Query of a list in pages. */
+export const pageQuery = z.strictObject({
+  after: z.string().min(1).max(512).exactOptional(),
+  limit: count(1000).exactOptional(),
+});
+
 /** Query of `GET /aivault/audit`. */
 export const auditQuery = z.strictObject({
   limit: count(1000).exactOptional(),

@@ -2,24 +2,19 @@
 
 import { dirname } from "node:path";
 import type { Writable } from "node:stream";
-import { Broker, createUndiciUpstream, type Upstream } from "@aivault/broker";
-import { builtinRegistry } from "@aivault/registry";
 import { isVaultError, Vault } from "@aivault/vault-core";
 import { openFileStore, systemRandom } from "@aivault/vault-core/node";
-import type { Logger } from "pino";
 import { callerRoutes } from "./caller-routes.ts";
-import { developmentVariables, readDevelopmentOverrides } from "./development.ts";
+import { Engine } from "./engine.ts";
 import { requireTrustworthyEnvironment } from "./environment.ts";
 import { DaemonError } from "./errors.ts";
 import { createHttpListener, type HttpListener } from "./http-adapter.ts";
 import { vaultExists } from "./init-vault.ts";
-import { storedKeyProvider } from "./key-provider.ts";
 import { type BoundSocket, listenAt, requireSocketDirectory } from "./listen.ts";
 import { createLog } from "./log.ts";
 import { operatorRoutes } from "./operator-routes.ts";
 import { type VaultPaths, withSocket } from "./paths.ts";
 import { loadPlatform, type Platform } from "./platform/index.ts";
-import { Problem } from "./problem.ts";
 import type { Services } from "./services.ts";
 
 /** What a daemon is started with. Nothing else is read from the process. */
@@ -119,7 +114,16 @@ async function serveVault(
   vault: Vault,
 ): Promise<Daemon> {
   const log = createLog(options.log);
-  const engine = createEngine(options, vault, log);
+  const listeners: HttpListener[] = [];
+  const engine = new Engine({
+    vault,
+    env: options.env,
+    version: options.version,
+    log,
+    abortRunning: async () => {
+      await Promise.all(listeners.map((listener) => listener.abortInvocations()));
+    },
+  });
   await engine.start();
 
   let settleClosed: { resolve(): void; reject(error: unknown): void } | undefined;
@@ -128,7 +132,6 @@ async function serveVault(
   });
   // Whoever only calls `close` hears of a failure there.
   closed.catch(() => undefined);
-  const listeners: HttpListener[] = [];
   const sockets: BoundSocket[] = [];
   let closing: Promise<void> | null = null;
   let onceTimer: NodeJS.Timeout | undefined;
@@ -153,11 +156,7 @@ async function serveVault(
     paths,
     vault,
     log,
-    broker: engine.broker,
-    unlock: engine.unlock,
-    async lock() {
-      await engine.lock(() => Promise.all(listeners.map((listener) => listener.abortRunning())));
-    },
+    engine,
     shutdown() {
       setImmediate(() => void close());
     },
@@ -201,117 +200,5 @@ async function serveVault(
     closed,
     close,
     [Symbol.asyncDispose]: close,
-  };
-}
-
-/** Vault, broker and upstream, and the order in which they come and go. */
-interface Engine {
-  broker(): Broker;
-  start(): Promise<void>;
-  unlock(passphrase: Uint8Array | null): Promise<void>;
-  lock(abortRunning: () => Promise<unknown>): Promise<void>;
-  stop(): Promise<void>;
-}
-
-function createEngine(options: DaemonOptions, vault: Vault, log: Logger): Engine {
-  const { env, version } = options;
-  let broker: Broker | null = null;
-  let upstream: Upstream | null = null;
-  let locking = false;
-
-  /** After the vault has authenticated itself: only now its development flag means anything. */
-  async function activate(kind: "daemon.started" | "vault.unlocked"): Promise<void> {
-    try {
-      const overrides = readDevelopmentOverrides(env, vault.status().dev);
-      if (broker === null) {
-        upstream = createUndiciUpstream(
-          overrides === null
-            ? {}
-            : {
-                ca: overrides.ca,
-                resolve: overrides.resolve,
-                allowNonDefaultPorts: overrides.allowNonDefaultPorts,
-                http1Only: overrides.http1Only,
-                allowHttpLocal: overrides.allowHttpLocal,
-              },
-        );
-        broker = new Broker({
-          vault,
-          registry: builtinRegistry(),
-          upstream,
-          now: Date.now,
-          random: systemRandom,
-          version,
-        });
-      }
-      // G18: what cannot be recorded does not happen, and that includes being unlocked.
-      await vault.audit.append({ kind, version, pid: process.pid });
-    } catch (error) {
-      vault.lock();
-      throw error;
-    }
-  }
-
-  return {
-    broker() {
-      if (broker === null || locking || vault.status().locked) {
-        throw new Problem("vault_locked", "the vault is locked", { hint: "aivault unlock" });
-      }
-      return broker;
-    },
-
-    async start() {
-      const { keyProvider, dev } = vault.status();
-      const provider = storedKeyProvider(keyProvider, env);
-      if (provider === null) {
-        // Not authenticated yet, but enough to refuse early what would be refused later.
-        if (developmentVariables(env).length > 0) readDevelopmentOverrides(env, dev);
-        log.info("the vault is locked; `aivault unlock` opens it");
-        return;
-      }
-      await vault.unlock(provider);
-      await activate("daemon.started");
-    },
-
-    async unlock(passphrase) {
-      if (!vault.status().locked) return;
-      const provider = storedKeyProvider(vault.status().keyProvider, env);
-      if (provider === null) {
-        throw new Problem("invalid_request", "this version cannot unlock a passphrase vault");
-      }
-      if (passphrase !== null) {
-        throw new Problem("invalid_request", "this vault's key does not come from a passphrase");
-      }
-      await vault.unlock(provider);
-      await activate("vault.unlocked");
-    },
-
-    async lock(abortRunning) {
-      if (vault.status().locked) return;
-      // New requests are refused from here; running ones are broken off and write their outcome.
-      locking = true;
-      try {
-        await abortRunning();
-        await vault.audit.append({ kind: "vault.locked" });
-        await vault.audit.flush();
-      } finally {
-        // G19, G23: whatever happened above, the KEK goes.
-        vault.lock();
-        locking = false;
-      }
-    },
-
-    async stop() {
-      try {
-        if (!vault.status().locked) {
-          await vault.audit.append({ kind: "daemon.stopped", pid: process.pid });
-          await vault.audit.flush();
-        }
-      } catch (error) {
-        log.error({ err: error }, "the audit log could not be completed");
-      }
-      await upstream?.close();
-      await vault.close();
-    },
   };
 }

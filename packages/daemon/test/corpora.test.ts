@@ -12,7 +12,9 @@ import { callerRoutes } from "../src/caller-routes.ts";
 import { createHttpListener, type HttpListener } from "../src/http-adapter.ts";
 import { listenAt } from "../src/listen.ts";
 import { linuxPlatform } from "../src/platform/linux.ts";
+import { Problem } from "../src/problem.ts";
 import type { Services } from "../src/services.ts";
+import { TokenStreams } from "../src/tokens/token-streams.ts";
 import { raw, statuses } from "./wire.ts";
 
 const corpora = fileURLToPath(new URL("../../../corpora/", import.meta.url));
@@ -47,6 +49,8 @@ function read(name: string, wanted: (input: Case["input"]) => boolean): Case[] {
   return (JSON.parse(readFileSync(path, "utf8")) as Case[]).filter(({ input }) => wanted(input));
 }
 
+const TOKEN = `avp_0123456789abcdef${"A".repeat(32)}`;
+
 const ENVELOPE = JSON.stringify({
   capability: "openai/chat-completions",
   request: { method: "POST", path: "/v1/chat/completions" },
@@ -64,18 +68,31 @@ beforeAll(async () => {
   const services = {
     vault: { status: () => ({ locked: false }) },
     log: pino({ level: "silent" }),
-    broker: () => ({
-      async invoke(invocation: Invocation, sink: ResponseSink) {
-        invocations.push(invocation);
-        const { capability, request } = invocation.envelope;
-        const plan = { capability, credential: "c", method: request.method, url: "https://u/" };
-        sink.head({ status: 200, statusText: "OK", headers: [], plan }, { resume() {} });
-        sink.end();
+    engine: {
+      settings: { requireToken: true },
+      requireUnlocked() {},
+      broker: () => ({
+        async invoke(invocation: Invocation, sink: ResponseSink) {
+          invocations.push(invocation);
+          const { capability, request } = invocation.envelope;
+          const plan = { capability, credential: "c", method: request.method, url: "https://u/" };
+          sink.head({ status: 200, statusText: "OK", headers: [], plan }, { resume() {} });
+          sink.end();
+        },
+        async denied() {
+          denials++;
+        },
+      }),
+      streams: new TokenStreams(Date.now),
+      tokens: {
+        async verify(token: string) {
+          if (token !== TOKEN) throw new Problem("token_invalid", "no");
+          const expiresAtMs = Date.now() + 60_000;
+          return [{ tokenId: "t", capabilities: ["*"], credential: null, expiresAtMs }];
+        },
+        async spend() {},
       },
-      async denied() {
-        denials++;
-      },
-    }),
+    },
   } as unknown as Services;
   const platform = linuxPlatform(null);
   listener = createHttpListener({ socket: "caller", routes: callerRoutes, services, platform });
@@ -91,7 +108,7 @@ function fill(text: string): string {
   return text
     .replaceAll("{HOST}", "aivault")
     .replaceAll("{PORT}", "80")
-    .replaceAll("{T}", "avp_token")
+    .replaceAll("{T}", TOKEN)
     .replaceAll("{L}", String(ENVELOPE.length))
     .replaceAll("{B}", ENVELOPE);
 }
@@ -130,10 +147,7 @@ describe("octets on the wire", () => {
 });
 
 describe("heads of requests", () => {
-  // Tokens are another matter: a unix socket of one's own admits calls without one.
-  const cases = read("envelopes.json", ({ kind }) => kind === "listener").filter(
-    (one) => one.class !== "listener-token",
-  );
+  const cases = read("envelopes.json", ({ kind }) => kind === "listener");
 
   it.each(cases.map((one) => [one.id, one.class, one.why, one] as const))(
     "G14: %s %s: %s",

@@ -1,0 +1,69 @@
+/** What an operator may set about the daemon: one sealed document, read again whenever it changes. */
+
+import type { JsonValue, Vault } from "@aivault/vault-core";
+import * as z from "zod";
+
+const KIND = "settings";
+const ID = "daemon";
+
+const HOUR_MS = 60 * 60 * 1000;
+
+export const settingsSchema = z.strictObject({
+  /** Callers on unix sockets need a token too. On TCP they always do. */
+  requireToken: z.boolean(),
+  /** Lock the vault after this long without an invocation or a change; null for never. */
+  lockAfterIdleMs: z.nullable(
+    z
+      .number()
+      .int()
+      .min(10_000)
+      .max(365 * 24 * HOUR_MS),
+  ),
+  /** The longest life a token can be minted with. */
+  tokenTtlMsMax: z
+    .number()
+    .int()
+    .min(1_000)
+    .max(365 * 24 * HOUR_MS),
+});
+
+export type DaemonSettings = Readonly<z.output<typeof settingsSchema>>;
+
+/** Body of `PATCH /aivault/settings`. */
+export const settingsChange = z
+  .strictObject({
+    requireToken: settingsSchema.shape.requireToken.exactOptional(),
+    lockAfterIdleMs: settingsSchema.shape.lockAfterIdleMs.exactOptional(),
+    tokenTtlMsMax: settingsSchema.shape.tokenTtlMsMax.exactOptional(),
+  })
+  .refine((change) => Object.keys(change).length > 0, "names nothing to change");
+
+export const DEFAULT_SETTINGS: DaemonSettings = {
+  requireToken: false,
+  lockAfterIdleMs: null,
+  tokenTtlMsMax: 24 * HOUR_MS,
+};
+
+/**
+ * Read the settings of an unlocked vault.
+ *
+ * Settings this version does not understand are read as the strictest ones: a newer daemon may have
+ * tightened something that we cannot see.
+ */
+export async function readSettings(vault: Vault): Promise<DaemonSettings> {
+  const document = await vault.getDocument(KIND, ID);
+  if (document === null) return DEFAULT_SETTINGS;
+  const result = settingsSchema.safeParse(document.value);
+  return result.success ? result.data : { ...DEFAULT_SETTINGS, requireToken: true };
+}
+
+/** Change some settings. Recorded first: what cannot be recorded is not changed. */
+export async function changeSettings(
+  vault: Vault,
+  change: Partial<DaemonSettings>,
+): Promise<DaemonSettings> {
+  const changed = { ...(await readSettings(vault)), ...change };
+  await vault.audit.append({ kind: "settings.changed", settings: changed satisfies JsonValue });
+  await vault.transaction((tx) => tx.putDocument(KIND, ID, changed));
+  return changed;
+}
