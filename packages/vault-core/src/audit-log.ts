@@ -326,6 +326,8 @@ export class ChainedAuditLog implements AuditLog {
       }
     }
     for (const event of findings) await this.append(event);
+    // A process killed between an entry and its head leaves the head one behind.
+    if (findings.length === 0 && head !== null && head.seq < this.#seq) this.#writeHead();
   }
 
   /**

@@ -534,10 +534,11 @@ export class Vault {
     const { provider, newKey } = options;
     const { vaultId, slots } = this.#file;
     const present = slots[0] as KeySlot;
+    // A provider that holds the present key is asked for a second one beside it.
     const staging =
       newKey === undefined &&
       provider.stage !== undefined &&
-      sameConfig(provider.config, present.provider);
+      (await holdsKey(provider, vaultId, slots));
     const kek =
       newKey?.slice() ??
       (staging
@@ -889,7 +890,20 @@ async function handsBack(
   }
 }
 
-function sameConfig(a: KeyProviderConfig, b: KeyProviderConfig): boolean {
-  const other = b as unknown as Record<string, unknown>;
-  return Object.entries(a).every(([member, value]) => other[member] === value);
+async function holdsKey(
+  provider: KeyProvider,
+  vaultId: string,
+  slots: readonly KeySlot[],
+): Promise<boolean> {
+  let kek: Uint8Array;
+  try {
+    kek = await provider.obtain();
+  } catch {
+    return false;
+  }
+  try {
+    return slots.some((slot) => slotAccepts(vaultId, slot, kek));
+  } finally {
+    wipe(kek);
+  }
 }
