@@ -20,7 +20,7 @@ function alignments(secret, encoding) {
  * What {@link findSecret} searches for.
  * @param {string} secret - At least eight characters, so that none of its forms appears by chance.
  */
-export function secretForms(secret) {
+function secretForms(secret) {
   if (secret.length < 8) throw new RangeError("a secret this short is found everywhere");
   const bytes = Buffer.from(secret);
   const pairs = [...bytes].map((byte) => byte.toString(16).padStart(2, "0"));
