@@ -9,7 +9,7 @@ import type {
 } from "@aivault/vault-core";
 import { buildBody } from "./body.ts";
 import type { Capability, CapabilityOptions } from "./capability.ts";
-import type { CapabilityLimits } from "./capability-limits.ts";
+import type { CapabilityPolicy } from "./capability-policy.ts";
 import {
   type Catalog,
   findCapability,
@@ -109,9 +109,9 @@ export class Broker {
    * response. Either way it is in the audit log, unless that is the reason or the vault is locked.
    */
   async invoke(invocation: Invocation, sink: ResponseSink, signal: AbortSignal): Promise<void> {
-    const { planned, limits, leave } = await this.#decide(invocation, true);
+    const { planned, policy, leave } = await this.#decide(invocation, true);
     try {
-      await this.#execute(invocation, planned, limits, sink, signal);
+      await this.#execute(invocation, planned, policy, sink, signal);
     } finally {
       leave();
     }
@@ -140,7 +140,7 @@ export class Broker {
   async #decide(
     invocation: Invocation,
     spend: boolean,
-  ): Promise<{ planned: PlannedRequest; limits: CapabilityLimits; leave: () => void }> {
+  ): Promise<{ planned: PlannedRequest; policy: CapabilityPolicy; leave: () => void }> {
     const { envelope, principal, requestId } = invocation;
     let leave = () => {};
     try {
@@ -157,8 +157,8 @@ export class Broker {
         catalog,
         userAgent: this.#userAgent,
       });
-      const limits = catalog.limits.get(capability.id) ?? {};
-      if (spend) leave = await this.#limits.enter(capability.id, limits);
+      const policy = catalog.policies.get(capability.id) ?? {};
+      if (spend) leave = await this.#limits.enter(capability.id, policy);
       // G18: before the provider is contacted. If it cannot be written, nothing is sent.
       await this.#append({
         kind: spend ? "invocation.decided" : "invocation.planned",
@@ -172,12 +172,12 @@ export class Broker {
         path: cut(planned.target.path),
         rule: planned.rule,
       });
-      return { planned, limits, leave };
+      return { planned, policy, leave };
     } catch (error) {
       leave();
       const denial = toBrokerError(error);
       // G19: a locked vault has no audit log either; nothing was decided and nothing is done.
-      if (denial.code !== "vault_locked" && denial.code !== "vault_unavailable") {
+      if (denial.code !== "vault_locked") {
         await this.denied(requestId, principal, {
           capability: envelope.capability,
           code: denial.code,
@@ -192,7 +192,7 @@ export class Broker {
   async #execute(
     invocation: Invocation,
     planned: PlannedRequest,
-    limits: CapabilityLimits,
+    policy: CapabilityPolicy,
     sink: ResponseSink,
     signal: AbortSignal,
   ): Promise<void> {
@@ -214,7 +214,7 @@ export class Broker {
       });
     try {
       const body = buildBody(invocation.envelope.request.body, invocation.uploads, this.#random, {
-        bytesMax: limits.requestBytesMax ?? this.#settings.requestBytesMax,
+        bytesMax: policy.requestBytesMax ?? this.#settings.requestBytesMax,
         onBytes: (count) => {
           requestBytes += count;
         },
@@ -231,7 +231,8 @@ export class Broker {
           plan: describePlan(planned),
           redactor: injected.redactor,
           managedHeaders: planned.placement.headers,
-          responseBytesMax: limits.responseBytesMax ?? this.#settings.responseBytesMax,
+          blockedMembers: policy.responseBlock ?? [],
+          responseBytesMax: policy.responseBytesMax ?? this.#settings.responseBytesMax,
         });
         this.#upstream.send(
           {
@@ -246,7 +247,7 @@ export class Broker {
             headers: injected.headers,
             body: body.body,
             bodyLength: body.length,
-            limits: deadlines(this.#settings.deadlines, limits, invocation.timeoutMs),
+            limits: deadlines(this.#settings.deadlines, policy, invocation.timeoutMs),
             ...(injected.clientCertificate === null
               ? {}
               : { clientCertificate: injected.clientCertificate }),
@@ -484,18 +485,18 @@ function serves(credential: Credential, { id, host }: Capability): boolean {
 
 function deadlines(
   base: UpstreamLimits,
-  limits: CapabilityLimits,
+  policy: CapabilityPolicy,
   timeoutMs: number | undefined,
 ): UpstreamLimits {
   const totalMs = Math.min(
     base.totalMs === 0 ? Number.POSITIVE_INFINITY : base.totalMs,
-    limits.totalMs ?? Number.POSITIVE_INFINITY,
+    policy.totalMs ?? Number.POSITIVE_INFINITY,
     timeoutMs ?? Number.POSITIVE_INFINITY,
   );
   return {
     ...base,
     totalMs: Number.isFinite(totalMs) ? totalMs : 0,
-    idleMs: limits.idleMs === undefined ? base.idleMs : Math.min(base.idleMs, limits.idleMs),
+    idleMs: policy.idleMs === undefined ? base.idleMs : Math.min(base.idleMs, policy.idleMs),
   };
 }
 

@@ -6,7 +6,7 @@ import {
   parseCapability,
   registryCapability,
 } from "./capability.ts";
-import { type CapabilityLimits, parseLimits } from "./capability-limits.ts";
+import { type CapabilityPolicy, parseCapabilityPolicy } from "./capability-policy.ts";
 import { type Credential, completeCredential, parseCredentialDocument } from "./credential.ts";
 import { BrokerError, isBrokerError } from "./errors.ts";
 
@@ -26,7 +26,8 @@ export interface Catalog {
   readonly credentialsOf: ReadonlyMap<string, readonly Credential[]>;
   /** Operator-made ones; the registry has its own index. */
   readonly capabilities: ReadonlyMap<string, Capability>;
-  readonly limits: ReadonlyMap<string, CapabilityLimits>;
+  /** By capability. */
+  readonly policies: ReadonlyMap<string, CapabilityPolicy>;
   readonly quarantined: readonly QuarantinedDocument[];
   /** Metadata of the secrets that credentials use. A secret that is gone is absent. */
   readonly secrets: ReadonlyMap<string, SecretMetadata>;
@@ -74,7 +75,7 @@ export async function loadCatalog(
     }
     return capability;
   });
-  const limits = await load("policy", ({ value }) => parseLimits(value));
+  const policies = await load("policy", ({ value }) => parseCapabilityPolicy(value));
   const secrets = new Map<string, SecretMetadata>();
   for (const { secrets: used } of credentials.values()) {
     for (const secretId of Object.values(used)) {
@@ -89,7 +90,7 @@ export async function loadCatalog(
     if (of === undefined) credentialsOf.set(credential.provider, [credential]);
     else of.push(credential);
   }
-  return { revision, credentials, credentialsOf, capabilities, limits, quarantined, secrets };
+  return { revision, credentials, credentialsOf, capabilities, policies, quarantined, secrets };
 }
 
 async function allDocuments(vault: Vault, kind: DocumentKind): Promise<readonly SealedDocument[]> {

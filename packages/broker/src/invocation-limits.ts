@@ -1,6 +1,6 @@
 import { EMPTY_WINDOW, parseRateWindow, type RateWindow, take } from "@aivault/policy";
 import type { Clock, JsonValue, Vault } from "@aivault/vault-core";
-import type { CapabilityLimits } from "./capability-limits.ts";
+import type { CapabilityPolicy } from "./capability-policy.ts";
 import { BrokerError } from "./errors.ts";
 
 interface State {
@@ -37,8 +37,8 @@ export class InvocationLimits {
    * @returns What to call when the request is over, however it ended.
    * @throws {BrokerError} `rate_limited`, with the time to wait.
    */
-  async enter(capabilityId: string, limits: CapabilityLimits): Promise<() => void> {
-    const { requestsPerMinute, concurrency } = limits;
+  async enter(capabilityId: string, policy: CapabilityPolicy): Promise<() => void> {
+    const { requestsPerMinute, concurrency } = policy;
     if (requestsPerMinute === undefined && concurrency === undefined) return () => {};
     const state = await this.#state(capabilityId);
     if (concurrency !== undefined && state.inFlight >= concurrency) {

@@ -2,6 +2,7 @@ import { responseHeaders } from "@aivault/policy";
 import { createDecoder, type Decoder, parseContentEncoding } from "./content-decoding.ts";
 import { BrokerError, isBrokerError } from "./errors.ts";
 import type { PlanSummary, ResponseSink } from "./invocation.ts";
+import { MemberBlocker } from "./member-blocker.ts";
 import type { Redactor, RedactorStream } from "./redact.ts";
 import type { UpstreamControl, UpstreamHandler } from "./upstream.ts";
 
@@ -12,6 +13,8 @@ export interface RelayOptions {
   readonly redactor: Redactor;
   /** Headers of the request that held a credential; a provider that echoes them is not passed on. */
   readonly managedHeaders: readonly string[];
+  /** Names of JSON members whose values are cut out. */
+  readonly blockedMembers: readonly string[];
   /** Bytes of the decoded body. */
   readonly responseBytesMax: number;
 }
@@ -33,6 +36,7 @@ export class ResponseRelay implements UpstreamHandler {
   readonly finished: Promise<RelayedResponse>;
   readonly #options: RelayOptions;
   readonly #stream: RedactorStream;
+  readonly #blocker: MemberBlocker | null;
   #resolve: (response: RelayedResponse) => void = () => {};
   #reject: (error: BrokerError) => void = () => {};
   #settled = false;
@@ -46,6 +50,8 @@ export class ResponseRelay implements UpstreamHandler {
   constructor(options: RelayOptions) {
     this.#options = options;
     this.#stream = options.redactor.stream();
+    this.#blocker =
+      options.blockedMembers.length === 0 ? null : new MemberBlocker(options.blockedMembers);
     this.finished = new Promise((resolve, reject) => {
       this.#resolve = resolve;
       this.#reject = reject;
@@ -131,8 +137,10 @@ export class ResponseRelay implements UpstreamHandler {
       this.#fail(new BrokerError("response_too_large", message));
       return;
     }
-    for (const piece of this.#stream.push(chunk)) {
-      if (!sink.data(piece)) this.#sinkFull = true;
+    for (const part of this.#blocker?.push(chunk) ?? [chunk]) {
+      for (const piece of this.#stream.push(part)) {
+        if (!sink.data(piece)) this.#sinkFull = true;
+      }
     }
     if (!this.#sinkFull) return;
     if (this.#decoder === null) this.#control?.pause();
@@ -149,7 +157,9 @@ export class ResponseRelay implements UpstreamHandler {
   #finish(): void {
     if (this.#settled) return;
     this.#settled = true;
-    this.#resolve({ status: this.#status, tail: this.#stream.end() });
+    const last = this.#blocker?.end() ?? [];
+    const tail = [...last.flatMap((part) => [...this.#stream.push(part)]), ...this.#stream.end()];
+    this.#resolve({ status: this.#status, tail });
   }
 
   #fail(error: BrokerError): void {

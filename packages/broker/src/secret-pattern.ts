@@ -22,8 +22,8 @@ export interface SecretPattern {
 
 /** The shortest value that is searched for: anything shorter occurs by chance in every response. */
 export const REDACTED_BYTES_MIN = 4;
-/** Lines of a multi-line secret (a PEM key) that are at least this long are searched for. */
-const LINE_BYTES_MIN = 16;
+/** Lines of a multi-line secret (a PEM key) that are at least this long are searched for by themselves. */
+const LINE_BYTES_MIN = 12;
 const BASE64_CHARS_MIN = 6;
 
 const identity = Uint8Array.from({ length: 256 }, (_, byte) => byte);
@@ -57,7 +57,7 @@ export function secretPatterns(values: readonly Uint8Array[]): readonly SecretPa
   return patterns;
 }
 
-/** The value itself, without outer white space; or the long lines of one that has several. */
+/** The value itself, without outer white space, and the long lines of one that has several. */
 function searchedParts(value: Uint8Array): readonly Uint8Array[] {
   const lines: Uint8Array[] = [];
   let start = 0;
@@ -68,7 +68,10 @@ function searchedParts(value: Uint8Array): readonly Uint8Array[] {
     start = i + 1;
   }
   if (lines.length <= 1) return lines;
-  return lines.filter((line) => line.length >= LINE_BYTES_MIN && !isPemBoundary(line));
+  return [
+    trim(value),
+    ...lines.filter((line) => line.length >= LINE_BYTES_MIN && !isPemBoundary(line)),
+  ];
 }
 
 function trim(bytes: Uint8Array): Uint8Array {

@@ -168,8 +168,11 @@ export async function receive(
   return received;
 }
 
-/** Everything the audit log says, oldest first. */
-export async function auditEvents(vault: Vault): Promise<readonly Record<string, unknown>[]> {
-  const entries = await vault.audit.read({ limit: 1000 });
+/** What the audit log says last, oldest first. */
+export async function auditEvents(
+  vault: Vault,
+  limit = 1000,
+): Promise<readonly Record<string, unknown>[]> {
+  const entries = await vault.audit.read({ limit });
   return entries.map(({ event }) => event as Record<string, unknown>).reverse();
 }

@@ -1,0 +1,45 @@
+import { readArray, readCount, readMembers, readString } from "./shape.ts";
+
+/** What an operator demands of one capability: a sealed document of kind `policy` with its id. */
+export interface CapabilityPolicy {
+  readonly requestsPerMinute?: number;
+  readonly concurrency?: number;
+  readonly requestBytesMax?: number;
+  readonly responseBytesMax?: number;
+  readonly totalMs?: number;
+  readonly idleMs?: number;
+  /** Names of JSON members whose values callers do not get to see, at any depth. */
+  readonly responseBlock?: readonly string[];
+}
+
+const COUNTS = [
+  "requestsPerMinute",
+  "concurrency",
+  "requestBytesMax",
+  "responseBytesMax",
+  "totalMs",
+  "idleMs",
+] as const;
+
+/**
+ * Reads the document.
+ *
+ * @throws {BrokerError} `invalid_request`, naming the member.
+ */
+export function parseCapabilityPolicy(json: unknown): CapabilityPolicy {
+  const members = readMembers(json, "the policy", [...COUNTS, "responseBlock"]);
+  const policy: Record<string, number | readonly string[]> = {};
+  for (const name of COUNTS) {
+    if (!members.has(name)) continue;
+    // A deadline of 0 would mean none to the upstream, so it has to be at least 1.
+    policy[name] = readCount(members.get(name), name, name.endsWith("Ms") ? 1 : 0);
+  }
+  if (members.has("responseBlock")) {
+    policy["responseBlock"] = readArray(
+      members.get("responseBlock"),
+      "responseBlock",
+      (item, what) => readString(item, what, 128),
+    );
+  }
+  return policy;
+}
