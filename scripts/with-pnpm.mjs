@@ -77,10 +77,11 @@ function fetchPnpm() {
   ];
   const install = spawnSync("npm", ["ci", "--prefix", cache, ...settings], {
     cwd: cache,
-    stdio: ["ignore", 2, 2],
+    encoding: "utf8",
     shell: onWindows,
   });
   if (install.status !== 0) {
+    process.stderr.write(`${install.stdout}${install.stderr}`);
     rmSync(cache, { recursive: true, force: true });
     fail(
       `could not fetch pnpm ${version} from the npm registry`,
@@ -112,18 +113,12 @@ function dependencyState() {
   return `${process.platform} ${process.arch} ${hash.digest("hex")}\n`;
 }
 
-/** @param {readonly string[]} args @param {NodeJS.ProcessEnv} env */
-function pnpm(args, env) {
-  const result = spawnSync("pnpm", args, { cwd: root, stdio: "inherit", shell: onWindows, env });
-  if (result.error) throw result.error;
-  return result.status ?? 1;
-}
-
 /** @param {NodeJS.ProcessEnv} env */
 function installDependencies(env) {
   const stamp = join(root, "node_modules", ".aivault-installed");
   const state = dependencyState();
   if (existsSync(stamp) && readFileSync(stamp, "utf8") === state) return;
+  process.stderr.write("aivault: installing dependencies (again only when the lockfile changes)\n");
   // pnpm reads npm's configuration too. What decides whether and where things are installed is
   // settled here: development dependencies are the tools, whatever NODE_ENV or `omit` says, and
   // nobody is there to answer a question.
@@ -137,9 +132,20 @@ function installDependencies(env) {
     "--config.global=false",
     "--config.dry-run=false",
     "--config.confirmModulesPurge=false",
+    "--config.update-notifier=false",
   ];
-  const status = pnpm(args, env);
-  if (status !== 0) process.exit(status);
+  const { status, error, stdout, stderr } = spawnSync("pnpm", args, {
+    cwd: root,
+    env,
+    encoding: "utf8",
+    shell: onWindows,
+    maxBuffer: 2 ** 26,
+  });
+  if (error) throw error;
+  if (status !== 0) {
+    process.stderr.write(`${stdout}${stderr}`);
+    fail("the dependencies could not be installed", "what pnpm says is above");
+  }
   writeFileSync(stamp, state);
 }
 
@@ -153,4 +159,11 @@ if (script === undefined || !(script in manifest.scripts)) {
 const env = { ...process.env, PATH: pathWithPnpm() };
 installDependencies(env);
 // Silent: pnpm would have the last word after a failure, and it is not news.
-process.exit(pnpm(["--silent", "run", script, ...args], env));
+const run = spawnSync("pnpm", ["--silent", "run", script, ...args], {
+  cwd: root,
+  env,
+  stdio: "inherit",
+  shell: onWindows,
+});
+if (run.error) throw run.error;
+process.exit(run.status ?? 1);
