@@ -2,7 +2,6 @@
  * The same reading as {@link ./args.ts} by yargs, for all commands that are not run often enough for
  * its 70 ms to matter.
  */
-import yargs from "yargs";
 import { checkArgs, PARSER_CONFIGURATION, type ParsedArgs, parserError } from "./args.ts";
 import { type Command, flagsOf } from "./command.ts";
 
@@ -15,6 +14,7 @@ export async function parseArgsWithYargs(
   command: Command,
   argv: readonly string[],
 ): Promise<ParsedArgs> {
+  const { default: yargs } = await import("yargs");
   const parser = yargs([...argv])
     .parserConfiguration(PARSER_CONFIGURATION)
     .help(false)

@@ -1,7 +1,6 @@
 /**
  * Starting `aivaultd` when a command needs it and nobody listens.
  */
-import { spawn } from "node:child_process";
 import { once } from "node:events";
 import {
   closeSync,
@@ -77,6 +76,7 @@ export async function startDaemonProcess(location: VaultLocation, env: Environme
   const logStart = fstatSync(log).size;
   const once = isEnvOn(env["AIVAULTD_AUTOSTART_ONCE"]) ? ["--once"] : [];
   const bin = await daemonBin();
+  const { spawn } = await import("node:child_process");
   const child = spawn(process.execPath, [bin, "--socket", location.socket, ...once], {
     cwd: "/",
     detached: true,

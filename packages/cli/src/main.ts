@@ -3,6 +3,10 @@
  * `aivault`: the process. Everything else is loaded after the questions that need nothing.
  */
 import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+
+// A bundle of its own; see tsup.config.ts.
+type Program = typeof import("./program.ts");
 
 const argv = process.argv.slice(2);
 const { version } = JSON.parse(
@@ -16,7 +20,7 @@ if (argv.length === 1 && (argv[0] === "--version" || argv[0] === "-V")) {
 }
 
 async function main(): Promise<void> {
-  const [{ run }, { Output }] = await Promise.all([import("./cli.ts"), import("./output.ts")]);
+  const { run, Output } = createRequire(import.meta.url)("./program.cjs") as Program;
   const abort = new AbortController();
   // The first ^C ends the call and lets the command tidy up; a second one does not wait.
   for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => abort.abort());

@@ -110,7 +110,8 @@ export class Session {
   async close(): Promise<void> {
     this.#caller?.close();
     this.#operator?.close();
-    await (await this.#inProcess)?.close();
+    // One that did not start has been reported by whoever asked for it.
+    await (await this.#inProcess?.catch(() => undefined))?.close();
   }
 
   async #callerClient(): Promise<AivaultClient> {

@@ -1,7 +1,6 @@
 /**
  * The operator's client. An entry of its own, so that agent code does not load it.
  */
-import { randomUUID } from "node:crypto";
 import {
   type AivaultClient,
   allPages,
@@ -83,7 +82,8 @@ export function createOperatorClient(options: OperatorClientOptions = {}): Opera
     status: () => rpc.get(ROUTES.status),
     secrets: (filter = {}) =>
       allPages((query) => rpc.get(`${ROUTES.secrets}${withScope(query, filter.scope)}`)),
-    createSecret: (secret, value) => {
+    createSecret: async (secret, value) => {
+      const { randomUUID } = await import("node:crypto");
       const parts = [
         { name: "secret", contentType: "application/json", body: JSON.stringify(secret) },
         { name: "value", filename: "value", contentType: "application/octet-stream", body: value },

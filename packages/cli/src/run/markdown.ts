@@ -1,4 +1,3 @@
-import { randomBytes } from "node:crypto";
 import { list, text } from "../args.ts";
 import type { Context } from "../context.ts";
 import { CliError } from "../errors.ts";
@@ -12,6 +11,7 @@ export async function runMarkdown(context: Context): Promise<number> {
   if (answer.plan !== undefined) return printPlan(context, answer.plan);
   const { response } = answer;
   const document = parse(await response.bytes());
+  const { randomBytes } = await import("node:crypto");
   const markdown = toMarkdown(document, {
     nonce: randomBytes(6).toString("hex"),
     namespace: text(args, "namespace"),
