@@ -34,6 +34,7 @@ export class Engine {
   readonly tokens: TokenStore;
   #broker: Broker | null = null;
   #upstream: Upstream | null = null;
+  #overrides: DevelopmentOverrides | null = null;
   #settings: DaemonSettings = DEFAULT_SETTINGS;
   #locking = false;
   #unlocking: Promise<unknown> = Promise.resolve();
@@ -63,6 +64,11 @@ export class Engine {
   requireUnlocked(): void {
     if (this.#locking || this.#vault.status().locked) throw lockedProblem();
     this.#armIdleTimer();
+  }
+
+  /** A development vault's override; false as long as the vault has not been unlocked. */
+  get allowsRemoteClients(): boolean {
+    return this.#overrides?.allowRemoteClients ?? false;
   }
 
   get settings(): DaemonSettings {
@@ -142,9 +148,9 @@ export class Engine {
   async #activate(kind: Activation): Promise<void> {
     const { env, version } = this.#options;
     try {
-      const overrides = readDevelopmentOverrides(env, this.#vault.status().dev);
+      this.#overrides = readDevelopmentOverrides(env, this.#vault.status().dev);
       if (this.#broker === null) {
-        this.#upstream = createUndiciUpstream(upstreamOptions(overrides));
+        this.#upstream = createUndiciUpstream(upstreamOptions(this.#overrides));
         this.#broker = new Broker({
           vault: this.#vault,
           registry: builtinRegistry(),

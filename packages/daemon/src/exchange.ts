@@ -16,6 +16,8 @@ export interface Exchange {
   readonly response: ServerResponse;
   /** What stood where the route's pattern has `{name}`, percent-decoded. */
   readonly parameters: ReadonlyMap<string, string>;
+  /** The target without its query, octets as they came. */
+  readonly path: string;
   /** The query of the target, without `?`, undecoded. */
   readonly query: string;
   /** Aborted when the peer has gone before it had the whole answer, or the daemon closes. */

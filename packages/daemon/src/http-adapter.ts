@@ -13,7 +13,7 @@ import type { Exchange, Reply, SocketKind } from "./exchange.ts";
 import type { PeerIdentity, Platform } from "./platform/index.ts";
 import { Problem, type ProblemFacts, sendProblem } from "./problem.ts";
 import { guardRequest } from "./request-guard.ts";
-import { matchRoute, type Route } from "./routes.ts";
+import { type Handler, matchRoute, type Route, unknownRoute } from "./routes.ts";
 import type { Services } from "./services.ts";
 import { describeError } from "./status.ts";
 
@@ -37,6 +37,12 @@ export const LIMITS = {
 export interface HttpListenerOptions {
   readonly socket: SocketKind;
   readonly routes: readonly Route[];
+  /** What serves a request that no route matches; without it there is no such route. */
+  readonly fallback?: Handler;
+  /** Default: unix. On TCP a caller needs a token. */
+  readonly transport?: "unix" | "tcp";
+  /** Values of Host that name this listener, lower-case. Default: those of a unix socket. */
+  readonly authorities?: ReadonlySet<string>;
   readonly services: Services;
   readonly platform: Platform;
   /** A connection that asked for more than health has closed. */
@@ -124,7 +130,7 @@ export function createHttpListener(options: HttpListenerOptions): HttpListener {
     let principal = principalOf(request.socket);
     let mayContinue = waits;
     try {
-      const match = admit(request, principal, path);
+      const { handler, parameters } = admit(request, principal, path);
       if (path !== CALLER_ROUTES.health) served.add(request.socket);
       const exchange: Exchange = {
         requestId,
@@ -137,7 +143,8 @@ export function createHttpListener(options: HttpListenerOptions): HttpListener {
         },
         request,
         response,
-        parameters: match.parameters,
+        parameters,
+        path,
         query,
         signal: abort.signal,
         continueBody() {
@@ -148,7 +155,7 @@ export function createHttpListener(options: HttpListenerOptions): HttpListener {
           entry.isInvocation = true;
         },
       };
-      const reply = await match.route.handler(exchange, options.services);
+      const reply = await handler(exchange, options.services);
       if (reply !== null) sendReply(response, requestId, reply);
     } catch (error) {
       await refuse(response, requestId, principal, error, entry.isInvocation);
@@ -160,12 +167,8 @@ export function createHttpListener(options: HttpListenerOptions): HttpListener {
   /** Everything that is decided before a handler runs. */
   function admit(request: IncomingMessage, principal: Principal, path: string) {
     const method = request.method ?? "";
-    const refusal = guardRequest({
-      httpVersion: request.httpVersion,
-      method,
-      url: request.url ?? "",
-      rawHeaders: request.rawHeaders,
-    });
+    const { httpVersion, url = "", rawHeaders } = request;
+    const refusal = guardRequest({ httpVersion, method, url, rawHeaders }, options.authorities);
     if (refusal !== null) throw refusal;
     const expect = request.headers.expect;
     if (expect !== undefined && expect.toLowerCase() !== "100-continue") {
@@ -173,11 +176,10 @@ export function createHttpListener(options: HttpListenerOptions): HttpListener {
     }
     requireOwner(principal);
     const match = matchRoute(options.routes, method, path);
-    if (match === null) {
-      // G14, G21: on the caller socket an operator's route is as unknown as any other.
-      throw new Problem("not_found", "this socket has no such route");
-    }
-    return match;
+    if (match !== null) return { handler: match.route.handler, parameters: match.parameters };
+    if (options.fallback !== undefined) return { handler: options.fallback, parameters: NONE };
+    // G14, G21: on the caller socket an operator's route is as unknown as any other.
+    throw unknownRoute();
   }
 
   /**
@@ -263,7 +265,7 @@ export function createHttpListener(options: HttpListenerOptions): HttpListener {
     }
     return {
       kind: options.socket,
-      transport: "unix",
+      transport: options.transport ?? "unix",
       uid: peer?.uid ?? null,
       pid: peer?.pid ?? null,
     };
@@ -291,6 +293,8 @@ export function createHttpListener(options: HttpListenerOptions): HttpListener {
     },
   };
 }
+
+const NONE: ReadonlyMap<string, string> = new Map();
 
 async function settleWithin(entries: readonly Running[], ms: number): Promise<void> {
   let timer: NodeJS.Timeout | undefined;

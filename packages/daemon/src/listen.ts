@@ -9,7 +9,7 @@
  */
 
 import { lstatSync, mkdirSync, renameSync, type Stats, unlinkSync } from "node:fs";
-import { connect, type Server } from "node:net";
+import { connect, isIP, type Server } from "node:net";
 import { dirname, join } from "node:path";
 import { DaemonError } from "./errors.ts";
 import type { Platform } from "./platform/index.ts";
@@ -86,6 +86,64 @@ export async function listenAt(
 }
 
 let sequence = 0;
+
+/** A loopback address to listen at, as `--listen` names it. */
+export interface TcpAddress {
+  readonly host: string;
+  /** 0 lets the system choose. */
+  readonly port: number;
+}
+
+/**
+ * Read `127.0.0.1:19790` or `[::1]:19790`.
+ *
+ * @param allowRemote - A development vault's override: any address of this machine.
+ * @throws {DaemonError} `DAEMON_OPTION_INVALID`: malformed, a name, or not loopback.
+ */
+export function parseTcpAddress(text: string, allowRemote: boolean): TcpAddress {
+  const [, v6, v4, digits = ""] = /^(?:\[([^\]]+)\]|([^:]+)):(\d{1,5})$/.exec(text) ?? [];
+  const host = v6 ?? v4 ?? "";
+  const port = Number(digits);
+  if (isIP(host) === 0 || port > 65_535) {
+    throw invalidAddress(text, "is not `address:port`");
+  }
+  const isLoopback = host === "::1" || (isIP(host) === 4 && host.startsWith("127."));
+  if (!isLoopback && !allowRemote) {
+    throw invalidAddress(text, "is not a loopback address: tokens would travel in the clear");
+  }
+  return { host, port };
+}
+
+function invalidAddress(text: string, problem: string): DaemonError {
+  return new DaemonError("DAEMON_OPTION_INVALID", `--listen: ${text.slice(0, 64)} ${problem}`, {
+    hint: "aivaultd --listen 127.0.0.1:19790",
+  });
+}
+
+/**
+ * Listen on TCP.
+ *
+ * @returns The address, with the port that was chosen.
+ * @throws {DaemonError} `DAEMON_SOCKET_IN_USE`.
+ */
+export function listenOnTcp(server: Server, address: TcpAddress): Promise<TcpAddress> {
+  return new Promise((resolve, reject) => {
+    const failed = (cause: Error) =>
+      reject(inUse(authorityOf(address), `cannot be made (${codeOf(cause)})`, { cause }));
+    server.once("error", failed);
+    server.listen({ ...address, backlog: BACKLOG, exclusive: true }, () => {
+      server.off("error", failed);
+      const bound = server.address();
+      const port = bound === null || typeof bound === "string" ? address.port : bound.port;
+      resolve({ host: address.host, port });
+    });
+  });
+}
+
+/** `127.0.0.1:19790`, `[::1]:19790`: an address as the authority of a URL. */
+export function authorityOf({ host, port }: TcpAddress): string {
+  return isIP(host) === 6 ? `[${host}]:${port}` : `${host}:${port}`;
+}
 
 function bind(server: Server, path: string): Promise<void> {
   return new Promise((resolve, reject) => {

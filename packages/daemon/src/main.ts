@@ -4,7 +4,7 @@
 import { isVaultError } from "@aivault/vault-core";
 import { scrubEnvironment } from "./environment.ts";
 import { isDaemonError } from "./errors.ts";
-import { parseArguments, USAGE } from "./options.ts";
+import { type Command, parseArguments, USAGE } from "./options.ts";
 import { resolvePaths } from "./paths.ts";
 import { platformName } from "./platform/index.ts";
 import { startDaemon } from "./start-daemon.ts";
@@ -39,7 +39,7 @@ async function main(args: readonly string[]): Promise<number> {
   }
 }
 
-async function serve(options: { readonly socket?: string; readonly once: boolean }) {
+async function serve(options: Omit<Extract<Command, { kind: "serve" }>, "kind">) {
   const daemon = await startDaemon({
     ...options,
     paths: resolvePaths(env, platformName),
@@ -59,7 +59,9 @@ async function serve(options: { readonly socket?: string; readonly once: boolean
     report(error);
     stop();
   });
-  process.stderr.write(`aivaultd: listening on ${daemon.socket}\n`);
+  for (const place of [daemon.socket, daemon.url].filter((place) => place !== null)) {
+    process.stderr.write(`aivaultd: listening on ${place}\n`);
+  }
   await daemon.closed;
   return failed ? EXIT_FAILED : 0;
 }

@@ -7,6 +7,7 @@ describe("parseArguments", () => {
     [["--once"], { kind: "serve", once: true }],
     [["--socket", "/a.sock"], { kind: "serve", once: false, socket: "/a.sock" }],
     [["--socket=/a=b.sock", "--once"], { kind: "serve", once: true, socket: "/a=b.sock" }],
+    [["--listen", "127.0.0.1:1"], { kind: "serve", once: false, listen: "127.0.0.1:1" }],
     [["--version"], { kind: "version" }],
     [["--help"], { kind: "help" }],
     [["-h", "--nonsense"], { kind: "help" }],

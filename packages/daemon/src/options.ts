@@ -6,14 +6,22 @@ import { DaemonError } from "./errors.ts";
 export type Command =
   | { readonly kind: "help" }
   | { readonly kind: "version" }
-  | { readonly kind: "serve"; readonly socket?: string; readonly once: boolean };
+  | {
+      readonly kind: "serve";
+      readonly socket?: string;
+      /** Not yet read; see `parseTcpAddress`. */
+      readonly listen?: string;
+      readonly once: boolean;
+    };
 
-export const USAGE = `usage: aivaultd [--socket PATH] [--once]
+export const USAGE = `usage: aivaultd [--socket PATH] [--listen ADDRESS:PORT] [--once]
 
 Serve the vault to callers and operators on two unix sockets, until SIGTERM.
 
   --socket PATH   the caller socket; the operator socket is made beside it
                   (default: $AIVAULTD_SOCKET, or aivaultd.sock in ~/.aivault/run)
+  --listen ADDR   also serve callers on loopback TCP, where each needs a token;
+                  for SDKs that take a base URL: http://127.0.0.1:19790/v/CREDENTIAL
   --once          serve one connection to the caller socket, then exit
   --version       print the version
   --help          print this
@@ -25,7 +33,7 @@ Serve the vault to callers and operators on two unix sockets, until SIGTERM.
  * @throws {DaemonError} `DAEMON_OPTION_INVALID`: unknown, repeated, or without its value.
  */
 export function parseArguments(args: readonly string[]): Command {
-  let socket: string | undefined;
+  const values: { socket?: string; listen?: string } = {};
   let once = false;
   for (let i = 0; i < args.length; i++) {
     const argument = args[i] ?? "";
@@ -41,17 +49,20 @@ export function parseArguments(args: readonly string[]): Command {
         if (attached !== undefined) throw invalid("--once takes no value");
         once = true;
         break;
-      case "--socket": {
-        if (socket !== undefined) throw invalid("--socket is given twice");
-        socket = attached ?? args[++i];
-        if (socket === undefined || socket === "") throw invalid("--socket needs a path");
+      case "--socket":
+      case "--listen": {
+        const member = name === "--socket" ? "socket" : "listen";
+        if (values[member] !== undefined) throw invalid(`${name} is given twice`);
+        const value = attached ?? args[++i];
+        if (value === undefined || value === "") throw invalid(`${name} needs a value`);
+        values[member] = value;
         break;
       }
       default:
         throw invalid(`unknown argument \`${argument.slice(0, 64)}\``);
     }
   }
-  return { kind: "serve", once, ...(socket === undefined ? {} : { socket }) };
+  return { kind: "serve", once, ...values };
 }
 
 function splitFlag(argument: string): [name: string, attached?: string] {

@@ -1,6 +1,7 @@
 /** Which handler a method and a path lead to: one table per socket, matched exactly. */
 
 import type { Exchange, Reply } from "./exchange.ts";
+import { Problem } from "./problem.ts";
 import type { Services } from "./services.ts";
 
 /**
@@ -69,4 +70,9 @@ function decodeSegment(segment: string): string | null {
   } catch {
     return null;
   }
+}
+
+/** The answer to a request that leads nowhere, whatever the reason. */
+export function unknownRoute(): Problem {
+  return new Problem("not_found", "this socket has no such route");
 }

@@ -10,9 +10,17 @@ import { requireTrustworthyEnvironment } from "./environment.ts";
 import { DaemonError } from "./errors.ts";
 import { createHttpListener, type HttpListener } from "./http-adapter.ts";
 import { vaultExists } from "./init-vault.ts";
-import { type BoundSocket, listenAt, requireSocketDirectory } from "./listen.ts";
+import {
+  authorityOf,
+  type BoundSocket,
+  listenAt,
+  listenOnTcp,
+  parseTcpAddress,
+  requireSocketDirectory,
+} from "./listen.ts";
 import { createLog } from "./log.ts";
 import { operatorRoutes } from "./operator-routes.ts";
+import { passthrough } from "./passthrough/passthrough-route.ts";
 import { type VaultPaths, withSocket } from "./paths.ts";
 import { loadPlatform, type Platform } from "./platform/index.ts";
 import type { Services } from "./services.ts";
@@ -23,6 +31,8 @@ export interface DaemonOptions {
   /** Caller socket instead of `paths.socket`; the operator socket follows it unless given. */
   readonly socket?: string;
   readonly operatorSocket?: string;
+  /** Also serve callers at this loopback `address:port`; every request there needs a token. */
+  readonly listen?: string;
   /** Serve one connection to the caller socket that asks for more than health, then close. */
   readonly once?: boolean;
   /** Read once: development overrides and the environment key provider. */
@@ -39,6 +49,8 @@ export interface Daemon extends AsyncDisposable {
   readonly socket: string;
   /** Absolute path of the operator socket. */
   readonly operatorSocket: string;
+  /** `http://127.0.0.1:19790`, when there is a TCP listener. */
+  readonly url: string | null;
   /** Resolves when the daemon has closed, for whatever reason. */
   readonly closed: Promise<void>;
   /** Stop accepting, finish or cut running requests at 10 s, flush the audit log, remove the sockets. */
@@ -162,23 +174,39 @@ async function serveVault(
     },
   };
 
-  const caller = createHttpListener({
-    socket: "caller",
-    routes: callerRoutes,
-    services,
-    platform,
-    ...(options.once === true ? { onServed: () => void close() } : {}),
-  });
+  const callers = { socket: "caller", routes: callerRoutes, fallback: passthrough } as const;
   const operator = createHttpListener({
     socket: "operator",
     routes: operatorRoutes,
     services,
     platform,
   });
+  const caller = createHttpListener({
+    ...callers,
+    services,
+    platform,
+    ...(options.once === true ? { onServed: () => void close() } : {}),
+  });
+  let url: string | null = null;
 
   try {
     requireSocketDirectory(dirname(paths.socket));
     requireSocketDirectory(dirname(paths.operatorSocket));
+    if (options.listen !== undefined) {
+      const address = parseTcpAddress(options.listen, engine.allowsRemoteClients);
+      const authorities = new Set<string>();
+      const tcp = createHttpListener({
+        ...callers,
+        transport: "tcp",
+        authorities,
+        services,
+        platform,
+      });
+      const bound = await listenOnTcp(tcp.server, address);
+      listeners.push(tcp);
+      authorities.add(authorityOf(bound)).add(`localhost:${bound.port}`);
+      url = `http://${authorityOf(bound)}`;
+    }
     // The caller socket last: whoever finds it finds a daemon that is complete.
     for (const [listener, path] of [
       [operator, paths.operatorSocket],
@@ -192,11 +220,12 @@ async function serveVault(
     throw error;
   }
   if (options.once === true) onceTimer = setTimeout(() => void close(), ONCE_WAIT_MS);
-  log.info({ socket: paths.socket, operatorSocket: paths.operatorSocket }, "listening");
+  log.info({ socket: paths.socket, operatorSocket: paths.operatorSocket, url }, "listening");
 
   return {
     socket: paths.socket,
     operatorSocket: paths.operatorSocket,
+    url,
     closed,
     close,
     [Symbol.asyncDispose]: close,

@@ -1,0 +1,217 @@
+/**
+ * `ANY /v/{credential}/…`: a request as the provider's own SDK makes it, with a token of ours where the
+ * provider's key would be. It becomes an envelope, and what an envelope may do it may do.
+ *
+ * A token that is pinned to a credential also opens the root: `POST /v1/customers` is then what
+ * `POST /v/stripe/v1/customers` is, for SDKs that take a host but no path.
+ */
+
+import type { Invocation, ResponseSink, Upload } from "@aivault/broker";
+import type { EnvelopeBody, HeaderPair } from "@aivault/policy";
+import { admitToken, restrict } from "../admission.ts";
+import type { Exchange } from "../exchange.ts";
+import { invoke } from "../invoke.ts";
+import { Problem, problemOf } from "../problem.ts";
+import { readTimeout } from "../proxy-route.ts";
+import { type Handler, unknownRoute } from "../routes.ts";
+import type { Services } from "../services.ts";
+import { checkGrant, pinnedCredential } from "../tokens/grant.ts";
+import type { TokenChain } from "../tokens/token-store.ts";
+import { findCapability } from "./find-capability.ts";
+import { rewriteLinks } from "./link.ts";
+import { extractToken } from "./placeholder.ts";
+
+/** Serve what no route of ours matches, on the caller's side. */
+export const passthrough: Handler = async (exchange, services) => {
+  if (exchange.path === "/aivault" || exchange.path.startsWith("/aivault/")) throw unknownRoute();
+  services.engine.requireUnlocked();
+  const named = splitTarget(exchange.path);
+  const extracted = extractToken({
+    path: named?.path ?? exchange.path,
+    query: exchange.query,
+    headers: headersOf(exchange),
+  });
+  if (!extracted.ok) throw new Problem("invalid_request", extracted.message);
+  const { token, head } = extracted;
+  // Without a token nobody can be pinned to a credential, so there is no such path.
+  if (named === null && token === null) throw unknownRoute();
+
+  const chain = await admit(exchange, services, token);
+  const pinned =
+    chain === null ? (named?.credential ?? null) : pin(chain, named?.credential ?? null);
+  if (pinned === null) throw unknownRoute();
+
+  const target = head.query === "" ? head.path : `${head.path}?${head.query}`;
+  const capability = await chooseCapability(exchange, services, chain, pinned, target);
+  const { body, uploads } = bodyOf(exchange);
+  const timeoutMs = readTimeout(exchange);
+  const envelope = {
+    capability: capability.id,
+    credential: pinned,
+    dryRun: false,
+    request: {
+      method: exchange.request.method ?? "",
+      path: target,
+      headers: head.headers,
+      body,
+    },
+  };
+  const invocation: Invocation = {
+    requestId: exchange.requestId,
+    principal: exchange.principal,
+    envelope: chain === null ? envelope : restrict(envelope, chain),
+    uploads,
+    ...(timeoutMs === null ? {} : { timeoutMs }),
+  };
+  const base = callerBase(exchange, named?.credential ?? null);
+  await invoke({ exchange, services, invocation, chain, through: (sink) => withLinks(sink, base) });
+  return null;
+};
+
+async function admit(
+  exchange: Exchange,
+  services: Services,
+  token: string | null,
+): Promise<TokenChain | null> {
+  try {
+    return await admitToken(exchange, services, token);
+  } catch (error) {
+    // git sends its credentials only after it was asked for them (RFC 7235 §4.1).
+    if (error instanceof Problem && error.code === "token_invalid" && isGit(exchange)) {
+      exchange.response.setHeader("www-authenticate", 'Basic realm="aivault"');
+    }
+    throw error;
+  }
+}
+
+function isGit({ request }: Exchange): boolean {
+  return /^git\//i.test(request.headers["user-agent"] ?? "");
+}
+
+function pin(chain: TokenChain, named: string | null): string | null {
+  const credential = pinnedCredential(chain, named);
+  if (credential !== undefined) return credential;
+  throw new Problem("policy_violation", "the token is pinned to another credential", {
+    reason: "capability_not_granted",
+  });
+}
+
+async function chooseCapability(
+  { request, principal }: Exchange,
+  services: Services,
+  chain: TokenChain | null,
+  credentialId: string,
+  target: string,
+) {
+  const broker = services.engine.broker();
+  const credentials = await broker.listCredentials();
+  const credential = credentials.find(({ id }) => id === credentialId);
+  if (credential === undefined) {
+    throw new Problem("credential_not_found", "there is no credential with this id", {
+      hint: "aivault credential list",
+    });
+  }
+  const all = await broker.listCapabilities(principal);
+  const ofProvider = all.filter(({ provider }) => provider === credential.provider);
+  const granted = ofProvider.filter(({ id }) =>
+    (chain ?? []).every(
+      (token) => checkGrant(token, { capability: id, credential: credentialId }) === null,
+    ),
+  );
+  const found = findCapability(granted, request.method ?? "", target);
+  if (found.ok) return found.value;
+  // What exists but is not granted is a matter of the token, and worth saying so.
+  if (chain !== null && findCapability(ofProvider, request.method ?? "", target).ok) {
+    throw new Problem("policy_violation", "the token does not grant what this request needs", {
+      reason: "capability_not_granted",
+    });
+  }
+  throw problemOf(found);
+}
+
+/** `/v/{credential}` and what follows; null for any other path. */
+function splitTarget(path: string): { credential: string; path: string } | null {
+  const [, encoded, rest] = /^\/v\/([^/]+)(\/.*)?$/s.exec(path) ?? [];
+  if (encoded === undefined) return null;
+  try {
+    // botocore posts to the bare endpoint path; it means the root.
+    return { credential: decodeURIComponent(encoded), path: rest ?? "/" };
+  } catch {
+    return null;
+  }
+}
+
+/** Headers that are about this connection and not about the request. */
+const DROPPED = new Set([
+  "host",
+  "connection",
+  "keep-alive",
+  "transfer-encoding",
+  "content-length",
+  "expect",
+  "te",
+  "trailer",
+  "upgrade",
+  "http2-settings",
+  "sec-fetch-mode",
+  // Cookie jars of HTTP libraries fill by themselves; nothing in them is meant for us.
+  "cookie",
+]);
+
+function headersOf({ request }: Exchange): HeaderPair[] {
+  const nominated = new Set(
+    (request.headers.connection ?? "").split(",").map((name) => name.trim().toLowerCase()),
+  );
+  const headers: HeaderPair[] = [];
+  for (let i = 0; i < request.rawHeaders.length; i += 2) {
+    const name = request.rawHeaders[i] ?? "";
+    const folded = name.toLowerCase();
+    if (DROPPED.has(folded) || nominated.has(folded) || folded.startsWith("aivault-")) continue;
+    headers.push({ name, value: request.rawHeaders[i + 1] ?? "" });
+  }
+  return headers;
+}
+
+function bodyOf(exchange: Exchange): { body: EnvelopeBody; uploads: AsyncIterable<Upload> | null } {
+  const { request } = exchange;
+  const length = request.headers["content-length"];
+  const isChunked = request.headers["transfer-encoding"] !== undefined;
+  if (!isChunked && (length === undefined || length === "0")) {
+    return { body: { kind: "none" }, uploads: null };
+  }
+  return {
+    body: { kind: "upload" },
+    uploads: wholeBody(exchange, isChunked ? null : Number(length)),
+  };
+}
+
+async function* wholeBody(
+  exchange: Exchange,
+  length: number | null,
+): AsyncGenerator<Upload, void, undefined> {
+  exchange.continueBody();
+  // Stopping early must not destroy the connection: a refusal is still to be sent on it.
+  const body = exchange.request.iterator({ destroyOnReturn: false }) as AsyncIterable<Uint8Array>;
+  yield { field: "body", filename: null, contentType: null, length, body };
+}
+
+function callerBase({ request }: Exchange, credential: string | null): string {
+  const origin = `http://${request.headers.host ?? "localhost"}`;
+  return credential === null ? origin : `${origin}/v/${encodeURIComponent(credential)}`;
+}
+
+function withLinks(sink: ResponseSink, callerBase: string): ResponseSink {
+  return {
+    head(head, control) {
+      // The broker's own word for where it went; a tenant's host is in no capability.
+      const [upstreamOrigin] = /^https?:\/\/[^/?#]+/.exec(head.plan.url) ?? [];
+      const headers =
+        upstreamOrigin === undefined
+          ? head.headers
+          : rewriteLinks(head.headers, { upstreamOrigin, callerBase });
+      sink.head({ ...head, headers }, control);
+    },
+    data: (chunk) => sink.data(chunk),
+    end: () => sink.end(),
+  };
+}
