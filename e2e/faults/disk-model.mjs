@@ -111,9 +111,17 @@ export class DiskModel {
     }
   }
 
-  /** Apply one recorded call. Calls that failed changed nothing. */
+  /** Apply one recorded call. Calls that failed changed nothing, a failed fsync excepted. */
   apply(call) {
-    if (call.op === "ack" || call.op === "end" || call.result < 0) return;
+    if (call.op === "ack" || call.op === "end") return;
+    if (call.result < 0) {
+      // The system reports once that it could not write bytes, and then forgets them: a later fsync
+      // that succeeds says nothing about them.
+      if (call.op === "fsync") {
+        for (const write of this.#find(call.path)?.pending ?? []) write.lost = true;
+      }
+      return;
+    }
     switch (call.op) {
       case "open":
         if (call.second === "new") {
@@ -135,7 +143,11 @@ export class DiskModel {
         const node = this.#find(call.path);
         // A file that was removed while open may be synced still; it is in no state.
         if (node?.directory) node.synced = applyNames(node.synced, node.pending);
-        else if (node) node.synced = applyWrites(node.synced, node.pending);
+        else if (node)
+          node.synced = applyWrites(
+            node.synced,
+            node.pending.filter(({ lost }) => !lost),
+          );
         if (node) node.pending = [];
         return;
       }

@@ -3,7 +3,7 @@
 //
 //   node e2e/faults/enumerate.mjs --full                  everything
 //   node e2e/faults/enumerate.mjs --short                 the part that `npm test` runs
-//   node e2e/faults/enumerate.mjs --scenario create,rotate-master:10 [--kinds kill,power,recovery]
+//   node e2e/faults/enumerate.mjs --scenario create,rotate-master:10 [--kinds kill,power,refused,recovery]
 //   node e2e/faults/enumerate.mjs --scenario create --point 7 --mode torn:511 [--next 2:before]
 //   node e2e/faults/enumerate.mjs --scenario create --cut 9 --label "names only"
 //
@@ -15,9 +15,7 @@
 //
 // Exit status: 0 nothing bad, 1 something bad, 2 the harness itself failed, 77 it cannot run here.
 import { spawn } from "node:child_process";
-import { createHash } from "node:crypto";
 import fs from "node:fs";
-import os from "node:os";
 import path from "node:path";
 import readline from "node:readline";
 import { pathToFileURL } from "node:url";
@@ -27,6 +25,7 @@ import { judgeErrors, readAcknowledgements } from "./judge.mjs";
 import {
   buildShim,
   EXIT_AT_FAULT,
+  makeTemporary,
   modesOf,
   NoCompilerError,
   readRecord,
@@ -216,12 +215,24 @@ export class Enumeration {
   #stopped = false;
   #leftovers = new Map();
 
-  constructor({ directory, shim, scenario, core, seed = 1, report, keep, stopAt = 20, pick }) {
+  constructor({
+    directory,
+    shim,
+    scenario,
+    core,
+    seed = 1,
+    report,
+    keep,
+    stopAt = 20,
+    pick,
+    ignore,
+  }) {
     this.options = { directory, shim, scenario, core, seed };
     this.report = report;
     this.keep = keep;
     this.stopAt = stopAt;
     this.pick = pick ?? ((list) => list);
+    this.ignore = ignore ?? (() => false);
     this.counts = {};
   }
 
@@ -245,7 +256,8 @@ export class Enumeration {
     );
   }
 
-  #tell(row) {
+  #tell(found) {
+    const row = { ...found, problems: found.problems.filter((problem) => !this.ignore(problem)) };
     this.counts[row.kind] ??= { runs: 0, bad: 0 };
     const kind = this.counts[row.kind];
     kind.runs++;
@@ -308,15 +320,17 @@ export class Enumeration {
     });
   }
 
-  // What a kill left, once for each shape: the names and sizes, ids and numbers aside.
+  // What a kill left, once for each shape: which files there are, ids aside, and which of them are no
+  // longer what they were before.
   #rememberLeftover(worker, { point, mode, acked, started }) {
-    const tree = readTree(worker.root);
-    const hash = createHash("sha256").update(`${acked}/${started}`);
-    for (const [name, node] of tree) {
-      hash.update(`${name.replaceAll(/[0-9a-z_-]{12,}|\d+/gi, "#")} ${node.bytes?.length ?? ""}\n`);
+    const shape = [`${acked}/${started}`];
+    for (const [name, node] of readTree(worker.root)) {
+      const before = worker.base.get(name)?.bytes;
+      const same = node.directory || (before !== undefined && node.bytes.equals(before));
+      shape.push(`${name.replaceAll(/[0-9a-z_-]{12,}|\d+/gi, "#")} ${same}`);
     }
-    const shape = hash.digest("hex");
-    if (!this.#leftovers.has(shape)) this.#leftovers.set(shape, { point, mode });
+    const key = shape.sort().join("\n");
+    if (!this.#leftovers.has(key)) this.#leftovers.set(key, { point, mode });
   }
 
   /** Cut the power after each call, and judge each state the disk may then hold. */
@@ -351,6 +365,53 @@ export class Enumeration {
     for (const judge of judges.values()) judge.close();
   }
 
+  /**
+   * Let each fsync fail once, let the process go on, and cut the power whenever it has been told that
+   * something is done. What it was told must not rest on the bytes that were not written.
+   */
+  async refused(only) {
+    const [first] = this.workers;
+    const points = first.calls.filter(({ op }) => op === "fsync").map(({ n }) => n);
+    const judges = new Map(this.workers.map((worker) => [worker, worker.openJudge()]));
+    await this.#each(only ? [only.point] : this.pick(points), async (worker, point) => {
+      await worker.run({ at: point, mode: "err:EIO", data: 1 });
+      const record = readRecord(worker.recordFile);
+      const seen = new Set();
+      const model = new DiskModel(worker.root, worker.base);
+      let acks = "";
+      let failed = false;
+      for (const [index, call] of record.entries()) {
+        model.apply(call);
+        failed ||= call.n === point;
+        if (call.op !== "ack") continue;
+        acks += call.data.toString("utf8");
+        if (!failed || !/"acked":\d+/.test(call.data.toString("utf8"))) continue;
+        const { acked, started } = readAcknowledgements(acks, { kind: "power" });
+        for (const [label, tree] of model.states(seeded(this.options.seed * 1000 + index))) {
+          if (this.#stopped || (only?.label && only.label !== label)) continue;
+          const key = `${digestTree(tree)} ${acked} ${started}`;
+          if (seen.has(key)) continue;
+          seen.add(key);
+          const startedAtMs = performance.now();
+          const keep = this.#keepAs(`refused-${point}-${label}`);
+          const answer = await judges.get(worker).judge(tree, { acked, started, keep });
+          this.#tell({
+            kind: "refused",
+            point,
+            mode: "err:EIO, then a power cut",
+            label,
+            call: nameOf(first.calls[point - 1]),
+            expected: [acked, started],
+            got: answer.state,
+            ms: Math.round(performance.now() - startedAtMs),
+            problems: answer.problems,
+          });
+        }
+      }
+    });
+    for (const judge of judges.values()) judge.close();
+  }
+
   /** Stop the start that follows a crash at each of its own calls, then start again. */
   async recovery(only) {
     const leftovers = only
@@ -362,11 +423,13 @@ export class Enumeration {
       const acks = worker.readAcks("kill");
       await worker.run({ data: 1 }, "recover");
       const record = readRecord(worker.recordFile);
-      const calls = record.filter(({ op }) => op !== "ack");
-      const points = calls.flatMap((call) =>
-        modesOf(call, { errors: false, torn: [1, 511] })
-          .filter((mode) => !mode.startsWith("short"))
-          .map((mode) => ({ point: call.n, mode })),
+      const points = record.flatMap((call) =>
+        call.op === "write"
+          ? [
+              { point: call.n, mode: "before" },
+              { point: call.n, mode: "torn:1" },
+            ]
+          : [{ point: call.n, mode: "before" }],
       );
       for (const { point, mode } of only?.next ? [only.next] : points) {
         if (this.#stopped) return;
@@ -439,7 +502,7 @@ async function main() {
       full: { type: "boolean" },
       short: { type: "boolean" },
       scenario: { type: "string" },
-      kinds: { type: "string", default: "kill,power,recovery" },
+      kinds: { type: "string", default: "kill,power,refused,recovery" },
       point: { type: "string" },
       mode: { type: "string" },
       next: { type: "string" },
@@ -462,7 +525,7 @@ async function main() {
     console.error("CRASH TESTS NOT RUN: vault-core is not built (pnpm build)");
     return 77;
   }
-  const directory = fs.mkdtempSync(path.join(fs.realpathSync(os.tmpdir()), "aivault-faults-"));
+  const directory = makeTemporary("faults");
   const results = values.results ? fs.createWriteStream(values.results, { flags: "a" }) : null;
   const kinds = values.kinds.split(",");
   const most = values.short ? 16 : values.sample ? Number(values.sample) : Number.POSITIVE_INFINITY;
@@ -504,10 +567,13 @@ async function main() {
         const [point, mode] = values.next?.split(/:(.*)/) ?? [];
         if (values.next)
           await enumeration.recovery({ ...one, next: { point: Number(point), mode } });
-        else await enumeration.kill(one);
+        else if (kinds.length === 1 && kinds[0] === "refused") {
+          await enumeration.refused({ ...one, label: values.label });
+        } else await enumeration.kill(one);
       } else {
         if (kinds.includes("kill")) await enumeration.kill();
         if (kinds.includes("power")) await enumeration.power();
+        if (kinds.includes("refused")) await enumeration.refused();
         if (kinds.includes("recovery")) await enumeration.recovery();
       }
       const seconds = ((performance.now() - scenarioStartedAtMs) / 1000).toFixed(1);

@@ -69,9 +69,11 @@ export async function judge(request) {
 export function judgeErrors(lines, states) {
   const problems = [];
   for (const line of lines) {
-    if ((line.code !== undefined || line.startFailed) && line.name !== "VaultError") {
-      const step = line.failed ?? line.failedAgain ?? line.unreadableAfterFailure ?? "the start";
-      problems.push(`step ${step} failed with ${line.name} ${line.code ?? line.startFailed}`);
+    const code = line.code ?? line.startFailed ?? line.stopFailed;
+    if (code !== undefined && line.name !== "VaultError") {
+      const number = line.failed ?? line.failedAgain ?? line.unreadableAfterFailure;
+      const what = number ? `step ${number}` : line.startFailed ? "the start" : "the end";
+      problems.push(`${what} failed with ${line.name} ${code}`);
     }
     const number = line.seenAfterFailure;
     if (number) {

@@ -49,8 +49,14 @@ async function run() {
     }
     write({ acked: number, lasts: step.lasts ?? "disk" });
   }
-  await subject.stop(world);
-  write({ stopped: true });
+  try {
+    await subject.stop(world);
+    write({ stopped: true });
+  } catch (error) {
+    // On a disk that fails, closing may say so; the lock then ends with the process.
+    write({ stopFailed: error.code ?? String(error), name: error.name });
+    process.exit(3);
+  }
 }
 
 // After an error the same process goes on: it can still read, and the change can be made again,

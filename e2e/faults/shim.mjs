@@ -13,6 +13,15 @@ export class NoCompilerError extends Error {
 }
 
 /**
+ * Make a directory for a run, in memory where that can be had: what a disk keeps is worked out by the
+ * model, so none of the syncs needs to reach one.
+ */
+export function makeTemporary(name) {
+  const base = fs.existsSync("/dev/shm") ? "/dev/shm" : fs.realpathSync(os.tmpdir());
+  return fs.mkdtempSync(path.join(base, `aivault-${name}-`));
+}
+
+/**
  * Compile the shim into `directory`.
  *
  * @returns The path of the shared object.

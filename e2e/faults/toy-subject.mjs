@@ -44,6 +44,21 @@ export const writers = {
       fs.renameSync(`${file(root)}.new`, file(root));
     },
   },
+  "failed fsync tried again": {
+    finds: ["refused"],
+    write(root, value) {
+      const handle = fs.openSync(`${file(root)}.new`, "w", 0o600);
+      fs.writeFileSync(handle, body(value));
+      try {
+        fs.fsyncSync(handle);
+      } catch {
+        fs.fsyncSync(handle);
+      }
+      fs.closeSync(handle);
+      fs.renameSync(`${file(root)}.new`, file(root));
+      sync(root);
+    },
+  },
   "acknowledged early": {
     finds: ["kill", "power"],
     write(root, value) {

@@ -78,9 +78,7 @@ export async function newWorld(root, scenario, seed, { dayOffset = 0 } = {}) {
       world.store = await vaultCore.openFileStore(vaultDirectory(root));
     },
     options: () => ({ store: world.store, random: world.random, now: world.now }),
-    /** Make the vault; the directories of the key file are made by whoever chose its path. */
     async init() {
-      fs.mkdirSync(path.dirname(keyFile(root)), { recursive: true, mode: 0o700 });
       world.vault = await vaultCore.Vault.create({
         ...world.options(),
         keyProvider: world.keyProvider,
@@ -137,7 +135,7 @@ async function describe({ vault }) {
   }
   const entries = await vault.audit.read({ limit: 100_000 });
   const audit = entries
-    .filter(({ event }) => event.kind === "test.happened")
+    .filter(({ event, broken }) => event.kind === "test.happened" && !broken)
     .map(({ event }) => event.number)
     .reverse();
   // Through JSON once, as the states to compare with have been.
@@ -176,7 +174,7 @@ function inspectFiles(root, verdict) {
   }
 }
 
-const isLeftover = (name) => /tmp|temp|journal|staged|\.new$|~$|\.part$/.test(name);
+const isLeftover = (name) => /\.tmp$|^vault\/journal$|\.next$/.test(name);
 
 /** A provider that knows one key and nothing else. */
 function fixedProvider(config, key) {
@@ -277,17 +275,21 @@ export const vaultSubject = {
         await world.open();
       } catch (error) {
         if (error.code !== "VAULT_NOT_INITIALIZED") throw error;
-        verdict.found(null);
+        if (!verdict.found(null)) return;
         await world.init(); // what was interrupted can be done again
-        return;
+        verdict.initialised = true;
       }
       found = await describe(world);
-      if (!verdict.found(found)) return;
+      if (!verdict.initialised && !verdict.found(found)) return;
       const { quarantined } = world.vault.status();
       if (quarantined.length > 0) verdict.problems.push(`quarantined: ${quarantined.join(", ")}`);
       const verified = await world.vault.audit.verify();
       if (!verified.ok)
         verdict.problems.push(`audit: ${verified.problem} at ${verified.firstBrokenSeq}`);
+      const { ok, problems, foreign } = await world.vault.verify();
+      if (!ok)
+        verdict.problems.push(...problems.map(({ subject, problem }) => `${subject}: ${problem}`));
+      if (foreign.length > 0) verdict.problems.push(`left over: ${foreign.join(", ")}`);
       const scope = { kind: "global" };
       await world.change((tx) => tx.createSecret({ name: "PROBE", value: value("probe"), scope }));
       await world.vault.audit.append({ kind: "test.probed" });

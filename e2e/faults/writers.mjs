@@ -122,7 +122,7 @@ async function checkLostUpdates({ core, root, processes, operations, report, new
       problems.push(`writer ${id} ended with ${status}: ${child.errors.slice(-300)}`);
   }
   const acked = ackFiles.flatMap((file) =>
-    fs.readFileSync(file, "utf8").trim().split("\n").map(Number),
+    fs.readFileSync(file, "utf8").split("\n").filter(Boolean).map(Number),
   );
   const { world } = await openVault(newWorld, root, "check");
   const shared = await counterOf(world, "shared");
