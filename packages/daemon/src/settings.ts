@@ -16,7 +16,7 @@ export const settingsSchema = z.strictObject({
     z
       .number()
       .int()
-      .min(10_000)
+      .min(1_000)
       .max(365 * 24 * HOUR_MS),
   ),
   /** The longest life a token can be minted with. */

@@ -31,11 +31,14 @@ export async function startStandIn(options: {
   return (await import(url)).startStandIn(options);
 }
 
-/** Wait until `check` holds, or fail after two seconds. */
-export async function until(check: () => boolean | Promise<boolean>): Promise<void> {
-  for (let i = 0; i < 200; i++) {
+/** Wait until `check` holds, or fail after `withinMs`. */
+export async function until(
+  check: () => boolean | Promise<boolean>,
+  withinMs = 2_000,
+): Promise<void> {
+  for (const end = Date.now() + withinMs; Date.now() < end; ) {
     if (await check()) return;
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
-  throw new Error("it did not come to pass within two seconds");
+  throw new Error(`it did not come to pass within ${withinMs} ms`);
 }

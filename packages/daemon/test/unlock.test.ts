@@ -46,9 +46,9 @@ describe("a vault with an idle limit", () => {
   it("G19: locks itself when nothing happens, and says why", async () => {
     await vault.init();
     const { socket, operatorSocket } = await vault.start();
-    const settings = json({ lockAfterIdleMs: 10_000 });
+    const settings = json({ lockAfterIdleMs: 1_000 });
     expect((await call(operatorSocket, "PATCH", "/aivault/settings", settings)).status).toBe(200);
-    await new Promise((resolve) => setTimeout(resolve, 10_300));
+    await new Promise((resolve) => setTimeout(resolve, 1_300));
     expect((await call(socket, "GET", "/aivault/health")).json.locked).toBe(true);
     await call(operatorSocket, "POST", "/aivault/unlock");
     const audit = await call(operatorSocket, "GET", "/aivault/audit?limit=2");
