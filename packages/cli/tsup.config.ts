@@ -9,6 +9,10 @@ const shared = {
   // The two builds run side by side; the build script empties `dist` before them.
   clean: false,
   noExternal: ["@aivault/client", "yargs-parser", "picocolors"],
+  // The client's chunks say that they have no side effects, and a bundler may drop bare imports of them.
+  esbuildOptions: (options: { logOverride?: object }) => {
+    options.logOverride = { "ignored-bare-import": "silent" };
+  },
 };
 
 export default [

@@ -321,7 +321,7 @@ describe("aivault capability", () => {
     ];
     const { env, seen } = await start({ "GET /aivault/capabilities": { items, next: null } });
     const human = await aivault(["capability", "list"], { env });
-    expect(human.stdout).toContain("github    1  aivault secrets create GITHUB_TOKEN");
+    expect(human.stdout).toContain("github  aivault secrets create GITHUB_TOKEN  (1 capability)");
     expect(human.stdout).toMatch(/openai\/chat {2}spend {2}POST/);
     expect(JSON.parse((await aivault(["capability", "list", "-v"], { env })).stdout)).toMatchObject(
       {

@@ -3,6 +3,8 @@ import type { OperatorClient } from "@aivault/client/operator";
 import { isOn, list, text, wantsJson } from "../args.ts";
 import type { Context } from "../context.ts";
 import { usageError } from "../errors.ts";
+import { wrap } from "../help.ts";
+import type { Output } from "../output.ts";
 import { capabilityShape } from "../shapes.ts";
 import { counted, table } from "../table.ts";
 import { callText, describeShape } from "./describe.ts";
@@ -28,17 +30,24 @@ export async function runList({ args, out, session }: Context): Promise<void> {
   }
   const ready = all.filter((capability) => capability.ready);
   const missing = all.filter((capability) => !capability.ready);
+  if (ready.length > 0) printReady(out, ready);
+  if (ready.length > 0 && missing.length > 0) out.answer("");
+  if (missing.length > 0) printMissing(out, missing);
+  if (all.length === 0) {
+    out.answer(provider === undefined ? "no capabilities" : `no capabilities of ${provider}`);
+  }
+  if (ready.length > 0) {
+    const count = counted(ready.length, "capability", "capabilities");
+    out.note(`${count} ready; \`aivault capability describe ID\` says how to call one`);
+  } else {
+    out.note(
+      "none is ready yet; `aivault secrets create NAME` with the name of a provider's key makes its own so",
+    );
+  }
+}
+
+function printReady(out: Output, capabilities: readonly WireCapability[]): void {
   const { bold } = out.colors;
-  if (missing.length > 0) {
-    out.answer(bold("Available with another secret"));
-    for (const line of missingLines(missing)) out.answer(`  ${line}`);
-  }
-  if (ready.length === 0) {
-    if (missing.length === 0) out.answer("no capabilities");
-    out.note("`aivault secrets create NAME` with one of the names above makes its provider ready");
-    return;
-  }
-  if (missing.length > 0) out.answer("");
   out.answer(bold("Ready"));
   const columns = [
     { title: "id", style: bold },
@@ -46,15 +55,29 @@ export async function runList({ args, out, session }: Context): Promise<void> {
     { title: "methods" },
     { title: "what it is for", flexible: true as const },
   ];
-  const rows = ready.map(({ id, risk, rules, description }) => [
+  const rows = capabilities.map(({ id, risk, rules, description }) => [
     id,
     risk,
     [...new Set(rules.flatMap(({ methods }) => methods))].join(","),
     description,
   ]);
   for (const line of table(columns, rows, out.columns - 2)) out.answer(`  ${line}`);
+}
+
+// More than this many providers are shown by name only: their keys' names would fill screens.
+const DETAILED_MAX = 12;
+
+function printMissing(out: Output, capabilities: readonly WireCapability[]): void {
+  const providers = [...new Set(capabilities.map(({ provider }) => provider))].sort();
+  out.answer(out.colors.bold("Available with another secret"));
+  if (providers.length <= DETAILED_MAX) {
+    for (const line of missingLines(capabilities)) out.answer(`  ${line}`);
+    return;
+  }
+  const width = Math.min(100, out.columns) - 2;
+  for (const line of wrap(providers.join(", "), width)) out.answer(`  ${line}`);
   out.note(
-    `${counted(ready.length, "capability", "capabilities")} ready; \`aivault capability describe ID\` says how to call one`,
+    `${providers.length} more providers; \`aivault capability list --provider NAME\` says what one needs`,
   );
 }
 
@@ -65,10 +88,13 @@ function missingLines(capabilities: readonly WireCapability[]): readonly string[
     byProvider.set(provider, { count, missing });
   }
   const width = Math.max(...[...byProvider.keys()].map((provider) => provider.length));
-  return [...byProvider].map(([provider, { count, missing }]) => {
-    const how = missing.map((name) => `aivault secrets create ${name}`).join(" && ");
-    return `${provider.padEnd(width)}  ${String(count).padStart(3)}  ${how}`;
-  });
+  return [...byProvider].flatMap(([provider, { count, missing }]) =>
+    missing.map((name, index) => {
+      const head = index === 0 ? provider.padEnd(width) : " ".repeat(width);
+      const tail = index === 0 ? `  (${counted(count, "capability", "capabilities")})` : "";
+      return `${head}  aivault secrets create ${name}${tail}`;
+    }),
+  );
 }
 
 export async function runDescribe({ args, out, session }: Context): Promise<void> {

@@ -33,7 +33,9 @@ export async function runCreate(context: Context): Promise<void> {
 export async function runList({ args, out, session }: Context): Promise<void> {
   const scope = scopeFromFlags(args);
   const operator = await session.operator();
-  const secrets = await operator.secrets(scope === undefined ? {} : { scope });
+  const secrets = [...(await operator.secrets(scope === undefined ? {} : { scope }))].sort(
+    (a, b) => (a.name < b.name ? -1 : 1),
+  );
   if (wantsJson(args)) {
     out.json(secrets.map(secretShape));
     return;
