@@ -7,7 +7,7 @@ import type {
   SecretMetadata,
   Vault,
 } from "@aivault/vault-core";
-import { buildBody } from "./body.ts";
+import { buildBody, type RequestBody } from "./body.ts";
 import type { Capability, CapabilityOptions } from "./capability.ts";
 import type { CapabilityPolicy } from "./capability-policy.ts";
 import {
@@ -22,6 +22,7 @@ import { BrokerError, toBrokerError } from "./errors.ts";
 import { injectCredential } from "./inject.ts";
 import type { Invocation, Plan, Principal, ResponseSink } from "./invocation.ts";
 import { InvocationLimits } from "./invocation-limits.ts";
+import { OAuthTokens } from "./oauth-tokens.ts";
 import { createCapability, createCredential } from "./operate.ts";
 import { describePlan, type PlannedRequest, planRequest } from "./plan.ts";
 import {
@@ -81,6 +82,7 @@ export class Broker {
   readonly #settings: ResolvedSettings;
   readonly #userAgent: string;
   readonly #limits: InvocationLimits;
+  readonly #tokens: OAuthTokens;
   #catalog: Catalog | null = null;
   #loading: Promise<Catalog> | null = null;
 
@@ -92,6 +94,13 @@ export class Broker {
     this.#random = options.random;
     this.#settings = resolveSettings(options.settings);
     this.#userAgent = `aivault/${options.version}`;
+    this.#tokens = new OAuthTokens({
+      vault: this.#vault,
+      upstream: this.#upstream,
+      now: this.#now,
+      random: this.#random,
+      userAgent: this.#userAgent,
+    });
     this.#limits = new InvocationLimits(this.#vault, this.#now, (before, after) => {
       // Nothing but our own count came in between, so what was loaded is still what the vault says.
       if (after === before + 1 && this.#catalog?.revision === before) {
@@ -197,83 +206,122 @@ export class Broker {
     signal: AbortSignal,
   ): Promise<void> {
     const startedAtMs = this.#now();
-    let requestBytes = 0;
-    let relay: ResponseRelay | null = null;
-    let redactions = () => 0;
-    const record = (outcome: AuditEvent) =>
+    const progress: Progress = { requestBytes: 0, status: 0, responseBytes: 0, redactions: 0 };
+    const record = (outcome: Record<string, string | null>) =>
       this.#append({
-        ...outcome,
         kind: "invocation.completed",
         requestId: invocation.requestId,
         capability: planned.capability.id,
-        status: relay?.status ?? 0,
-        requestBytes,
-        responseBytes: relay?.bytes ?? 0,
-        redactions: redactions(),
+        ...outcome,
+        ...progress,
         durationMs: this.#now() - startedAtMs,
       });
     try {
       const body = buildBody(invocation.envelope.request.body, invocation.uploads, this.#random, {
         bytesMax: policy.requestBytesMax ?? this.#settings.requestBytesMax,
         onBytes: (count) => {
-          requestBytes += count;
+          progress.requestBytes += count;
         },
       });
-      const injected = await injectCredential(planned, body, {
-        vault: this.#vault,
-        registry: this.#registry,
-        nowMs: startedAtMs,
-      });
-      redactions = () => injected.redactor.found;
-      try {
-        relay = new ResponseRelay({
-          sink,
-          plan: describePlan(planned),
-          redactor: injected.redactor,
-          managedHeaders: planned.placement.headers,
-          blockedMembers: policy.responseBlock ?? [],
-          responseBytesMax: policy.responseBytesMax ?? this.#settings.responseBytesMax,
-        });
-        this.#upstream.send(
-          {
-            method: planned.method,
-            origin: {
-              scheme: "https",
-              host: planned.host,
-              port: planned.port,
-              portDeclared: planned.portDeclared,
-            },
-            path: injected.path,
-            headers: injected.headers,
-            body: body.body,
-            bodyLength: body.length,
-            limits: deadlines(this.#settings.deadlines, policy, invocation.timeoutMs),
-            ...(injected.clientCertificate === null
-              ? {}
-              : { clientCertificate: injected.clientCertificate }),
-          },
-          relay,
-          signal,
-        );
-        injected.clientCertificate?.privateKey.fill(0);
-        const { tail } = await relay.finished;
-        // G18: the outcome before the last byte; without it the response stays unfinished.
-        await record({ kind: "", outcome: "completed" });
-        for (const chunk of tail) sink.data(chunk);
-        sink.end();
-      } finally {
-        injected.redactor.wipe();
+      const limits = deadlines(this.#settings.deadlines, policy, invocation.timeoutMs);
+      const exchange = { planned, policy, body, limits, sink, signal, progress };
+      const { auth } = planned.credential;
+      let accessToken: string | null = null;
+      if (auth.strategy === "oauth2") {
+        accessToken = await this.#tokens.accessToken(planned.credential, auth);
+        // A stream has been spent by the first attempt.
+        const replayable = body.body === null || body.body instanceof Uint8Array;
+        if (replayable) {
+          const tail = await this.#attempt(exchange, accessToken, true);
+          if (tail !== null) {
+            await this.#finish(sink, tail, record);
+            return;
+          }
+          // The provider refused the token. If no other can be had, its refusal is the answer.
+          accessToken = await this.#tokens
+            .accessToken(planned.credential, auth, accessToken)
+            .catch(() => accessToken);
+        }
       }
+      const tail = await this.#attempt(exchange, accessToken, false);
+      await this.#finish(sink, tail ?? [], record);
     } catch (error) {
       const failure = toBrokerError(error);
       await record({
-        kind: "",
         outcome: signal.aborted ? "cancelled" : "failed",
         code: failure.code,
         reason: failure.reason,
         message: cut(failure.message),
       }).catch(() => {});
       throw failure;
+    }
+  }
+
+  async #finish(
+    sink: ResponseSink,
+    tail: readonly Uint8Array[],
+    record: (outcome: Record<string, string | null>) => Promise<void>,
+  ): Promise<void> {
+    // G18: the outcome before the last byte; without it the response stays unfinished.
+    await record({ outcome: "completed" });
+    for (const chunk of tail) sink.data(chunk);
+    sink.end();
+  }
+
+  /**
+   * One exchange with the provider.
+   *
+   * @param retriesUnauthorized - A 401 is dropped instead of released.
+   * @returns What is still to be released; null for a 401 that was dropped.
+   */
+  async #attempt(
+    { planned, policy, body, limits, sink, signal, progress }: Exchange,
+    accessToken: string | null,
+    retriesUnauthorized: boolean,
+  ): Promise<readonly Uint8Array[] | null> {
+    const injected = await injectCredential(planned, body, {
+      vault: this.#vault,
+      registry: this.#registry,
+      nowMs: this.#now(),
+      accessToken,
+    });
+    const { clientCertificate, redactor } = injected;
+    const relay = new ResponseRelay({
+      sink,
+      plan: describePlan(planned),
+      redactor,
+      managedHeaders: planned.placement.headers,
+      blockedMembers: policy.responseBlock ?? [],
+      responseBytesMax: policy.responseBytesMax ?? this.#settings.responseBytesMax,
+      dropsUnauthorized: retriesUnauthorized,
+    });
+    try {
+      this.#upstream.send(
+        {
+          method: planned.method,
+          origin: {
+            scheme: "https",
+            host: planned.host,
+            port: planned.port,
+            portDeclared: planned.portDeclared,
+          },
+          path: injected.path,
+          headers: injected.headers,
+          body: body.body,
+          bodyLength: body.length,
+          limits,
+          ...(clientCertificate === null ? {} : { clientCertificate }),
+        },
+        relay,
+        signal,
+      );
+      clientCertificate?.privateKey.fill(0);
+      return (await relay.finished).tail;
+    } finally {
+      progress.status = relay.status;
+      progress.responseBytes = relay.bytes;
+      progress.redactions += redactor.found;
+      redactor.wipe();
     }
   }
 
@@ -465,6 +513,26 @@ export class Broker {
   async #append(event: AuditEvent): Promise<void> {
     await guard(() => this.#vault.audit.append(event));
   }
+}
+
+/** What the outcome in the audit log says in numbers. */
+interface Progress {
+  requestBytes: number;
+  /** 0 before a head came. */
+  status: number;
+  responseBytes: number;
+  redactions: number;
+}
+
+/** What stays the same between the attempts of one invocation. */
+interface Exchange {
+  readonly planned: PlannedRequest;
+  readonly policy: CapabilityPolicy;
+  readonly body: RequestBody;
+  readonly limits: UpstreamLimits;
+  readonly sink: ResponseSink;
+  readonly signal: AbortSignal;
+  readonly progress: Progress;
 }
 
 function unknownCapability(id: string): BrokerError {

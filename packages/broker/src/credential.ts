@@ -288,7 +288,8 @@ export function schemePlaceholders(auth: AuthScheme): readonly string[] {
         inTemplates([entry.template, ...(entry.byShape ?? []).map(({ template }) => template)]),
       );
     case "oauth2":
-      return [auth.document];
+      // The document goes to the token endpoint only; what is injected is the token made from it.
+      return [];
     case "aws-sigv4":
       return [
         auth.accessKeyId,

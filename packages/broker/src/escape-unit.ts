@@ -69,6 +69,9 @@ const SHORT = new Map([
   [0x74, 0x09],
 ]);
 
+/** The bytes an escape can begin with. */
+export const UNIT_BEGINNINGS: readonly number[] = [PERCENT, AMPERSAND, BACKSLASH];
+
 /** Tells whether an escape can begin with this byte. */
 export function beginsUnit(byte: number): boolean {
   return byte === PERCENT || byte === BACKSLASH || byte === AMPERSAND;

@@ -13,7 +13,6 @@ import { injectQuery } from "./auth/query.ts";
 import type { SigningContext } from "./auth/signing-context.ts";
 import type { RequestBody } from "./body.ts";
 import { schemePlaceholders } from "./credential.ts";
-import { BrokerError } from "./errors.ts";
 import { joinTarget, type PlannedRequest, requirePin } from "./plan.ts";
 import { Redactor } from "./redact.ts";
 import type { ClientCertificate } from "./upstream.ts";
@@ -35,6 +34,8 @@ export interface InjectSources {
   readonly registry: Registry;
   /** For signatures with a date. */
   readonly nowMs: number;
+  /** The access token of an `oauth2` credential; its document is not opened here. */
+  readonly accessToken: string | null;
 }
 
 /**
@@ -49,7 +50,7 @@ export interface InjectSources {
 export async function injectCredential(
   planned: PlannedRequest,
   body: RequestBody,
-  { vault, registry, nowMs }: InjectSources,
+  { vault, registry, nowMs, accessToken }: InjectSources,
 ): Promise<InjectedRequest> {
   const { credential } = planned;
   const used = new Map<string, string>();
@@ -65,11 +66,14 @@ export async function injectCredential(
   const hidden = publicPlaceholders(credential.auth);
   let versions = "";
   const opening = { vault, registry, planned, onOpen: (id: string) => (versions += `${id} `) };
-  return await openSecrets(opening, [...used], new Map(), (secrets) => {
+  const minted = new Map<string, Uint8Array>();
+  if (accessToken !== null) minted.set("access_token", new TextEncoder().encode(accessToken));
+  return await openSecrets(opening, [...used], minted, (secrets) => {
     const injection = inject(credential.auth, secrets, context);
     const sensitive = [...secrets].flatMap(([name, value]) => (hidden.has(name) ? [] : [value]));
     const redactor = new Redactor([...sensitive, ...injection.derived]);
     for (const derived of injection.derived) derived.fill(0);
+    for (const token of minted.values()) token.fill(0);
     return {
       headers: [...headers.map(({ name, value }) => [name, value] as const), ...injection.headers],
       path: joinTarget(injection.pathPrefix, planned.target, injection.params),
@@ -158,9 +162,6 @@ function inject(
     case "mtls":
       return injectMtls(auth, secrets);
     case "oauth2":
-      throw new BrokerError(
-        "auth_failed",
-        `credentials of the strategy \`${auth.strategy}\` cannot be used yet`,
-      );
+      return injectHeaders(auth, secrets);
   }
 }

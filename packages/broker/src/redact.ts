@@ -2,6 +2,7 @@ import {
   beginsUnit,
   readUnit,
   referenceNames,
+  UNIT_BEGINNINGS,
   UNIT_BYTES_MAX,
   UNIT_INCOMPLETE,
   unit,
@@ -35,6 +36,8 @@ export class Redactor {
   readonly #patterns: readonly SecretPattern[];
   /** 1 for each byte a match can begin with. */
   readonly #first = new Uint8Array(256);
+  /** The patterns that a match beginning with a byte can be of. */
+  readonly #starts: (readonly SecretPattern[] | undefined)[] = [];
   readonly #bytesMin: number;
   #pairs: Uint32Array | null = null;
   #searched = 0;
@@ -45,14 +48,24 @@ export class Redactor {
   constructor(values: readonly Uint8Array[]) {
     this.#patterns = secretPatterns(values);
     let bytesMin = Number.POSITIVE_INFINITY;
-    for (const { bytes, fold } of this.#patterns) {
+    for (const pattern of this.#patterns) {
+      const { bytes, fold } = pattern;
       bytesMin = Math.min(bytesMin, bytes.length);
-      for (let byte = 0; byte < 256; byte++) {
-        if (fold[byte] === bytes[0] || beginsUnit(byte)) this.#first[byte] = 1;
-      }
-      if (bytes[0] === SPACE) this.#first[PLUS] = 1;
+      for (const [raw] of unfolded(fold)[bytes[0] as number] ?? []) this.#startsWith(raw, pattern);
+      if (bytes[0] === SPACE) this.#startsWith(PLUS, pattern);
     }
     this.#bytesMin = bytesMin;
+    // An escape may stand for the first character of any of them.
+    for (const byte of UNIT_BEGINNINGS) {
+      this.#starts[byte] = this.#patterns;
+      this.#first[byte] = this.#patterns.length === 0 ? 0 : 1;
+    }
+  }
+
+  #startsWith(byte: number, pattern: SecretPattern): void {
+    this.#first[byte] = 1;
+    const known = this.#starts[byte];
+    this.#starts[byte] = known === undefined ? [pattern] : [...known, pattern];
   }
 
   /** How often something was redacted so far. */
@@ -131,7 +144,7 @@ export class Redactor {
   #matchAny(data: Uint8Array, at: number, final: boolean): number {
     let longest = NO_MATCH;
     this.#branches = 0;
-    for (const pattern of this.#patterns) {
+    for (const pattern of this.#starts[data[at] as number] ?? []) {
       const end = this.#match(pattern, 0, data, at);
       if (end === UNDECIDED) {
         if (!final) return UNDECIDED;

@@ -17,13 +17,15 @@ export interface RelayOptions {
   readonly blockedMembers: readonly string[];
   /** Bytes of the decoded body. */
   readonly responseBytesMax: number;
+  /** A 401 is not released: another attempt will be made. */
+  readonly dropsUnauthorized: boolean;
 }
 
 /** A response that was relayed but for its last bytes, which wait for the audit log. */
 export interface RelayedResponse {
   readonly status: number;
-  /** What stayed behind in the redactor. */
-  readonly tail: readonly Uint8Array[];
+  /** What stayed behind in the redactor; null for a 401 that was dropped. */
+  readonly tail: readonly Uint8Array[] | null;
 }
 
 /**
@@ -76,7 +78,13 @@ export class ResponseRelay implements UpstreamHandler {
   ): void {
     this.#status = status;
     this.#control = control;
-    const { sink, plan, redactor, managedHeaders } = this.#options;
+    const { sink, plan, redactor, managedHeaders, dropsUnauthorized } = this.#options;
+    if (status === 401 && dropsUnauthorized) {
+      this.#settled = true;
+      this.#resolve({ status, tail: null });
+      control.abort(new BrokerError("auth_failed", "the provider refused the token"));
+      return;
+    }
     const encodings = headers.flatMap(([name, value]) =>
       name.toLowerCase() === "content-encoding" ? [value] : [],
     );

@@ -1,0 +1,184 @@
+import { builtinRegistry, createRegistry } from "@aivault/registry";
+import { afterEach, describe, expect, it } from "vitest";
+import {
+  auditEvents,
+  createHarness,
+  type Harness,
+  invocation,
+  receive,
+  utf8,
+} from "./support/harness.ts";
+import { type StandIn, startStandIn } from "./support/provider.ts";
+
+const TOKEN_HOST = "accounts.spotify.com";
+const API_HOST = "api.spotify.com";
+const DOCUMENT = {
+  clientId: "client",
+  clientSecret: "canary-client-secret",
+  refreshToken: "canary-refresh-1",
+  note: "kept",
+};
+
+let provider: StandIn;
+let harness: Harness;
+let nowMs = 1_800_000_000_000;
+
+/** Rotates the refresh token and revokes the family when an old one comes back. */
+async function start(
+  answer: {
+    api?: (token: string) => number;
+    token?: (form: URLSearchParams) => [number, object];
+  } = {},
+): Promise<void> {
+  let generation = 1;
+  const revoked = new Set<string>();
+  provider = await startStandIn([TOKEN_HOST, API_HOST], (request, response, body) => {
+    if (request.headers.host === TOKEN_HOST) {
+      const form = new URLSearchParams(body.toString());
+      const custom = answer.token?.(form);
+      const current = `canary-refresh-${generation}`;
+      const good = form.get("refresh_token") === current && !revoked.has(current);
+      if (good) generation += 1;
+      else revoked.add(current);
+      const [status, json] =
+        custom ??
+        (good
+          ? [
+              200,
+              {
+                access_token: `canary-access-${generation}`,
+                refresh_token: `canary-refresh-${generation}`,
+                expires_in: 3600,
+                token_type: "Bearer",
+              },
+            ]
+          : [400, { error: "invalid_grant" }]);
+      response.writeHead(status, { "content-type": "application/json" });
+      setTimeout(() => response.end(JSON.stringify(json)), 20);
+      return;
+    }
+    const token = String(request.headers.authorization).slice(7);
+    response.writeHead(answer.api?.(token) ?? 200, { "content-type": "text/plain" });
+    response.end(`seen ${token}`);
+  });
+  const spotify = builtinRegistry().provider("spotify");
+  if (spotify === null) throw new TypeError("the registry has no spotify");
+  harness = await createHarness({
+    hosts: { [TOKEN_HOST]: provider.port, [API_HOST]: provider.port },
+    registry: createRegistry([spotify]),
+    now: () => nowMs,
+  });
+  await harness.broker.createSecret({
+    name: "SPOTIFY_OAUTH",
+    value: utf8(JSON.stringify(DOCUMENT)),
+  });
+}
+
+afterEach(async () => {
+  await harness.close();
+  await provider.close();
+});
+
+async function call() {
+  const views = await harness.broker.listCapabilities({
+    kind: "caller",
+    transport: "unix",
+    uid: null,
+    pid: null,
+  });
+  const view = views.find(({ rules }) =>
+    rules.some(({ methods, match }) => methods.includes("GET") && match !== "pattern"),
+  );
+  const rule = view?.rules.find(
+    ({ methods, match }) => methods.includes("GET") && match !== "pattern",
+  );
+  return await receive(
+    harness.broker,
+    invocation({
+      capability: view?.id ?? "none/none",
+      request: { method: "GET", path: rule?.path ?? "/" },
+    }),
+  );
+}
+
+const asked = (host: string) => provider.requests.filter(({ headers }) => headers["host"] === host);
+
+describe("oauth2", () => {
+  it("obtains a token once for requests that come together, and keeps it", async () => {
+    await start();
+    const results = await Promise.all(Array.from({ length: 8 }, () => call()));
+    expect(results.map(({ error }) => error)).toEqual(results.map(() => null));
+    expect(results[0]?.body.toString()).toBe("seen [REDACTED]");
+    expect(asked(TOKEN_HOST)).toHaveLength(1);
+    expect(asked(TOKEN_HOST)[0]?.headers["authorization"]).toBe(
+      `Basic ${Buffer.from("client:canary-client-secret").toString("base64")}`,
+    );
+    expect(asked(API_HOST)[0]?.headers["authorization"]).toBe("Bearer canary-access-2");
+    expect((await call()).error).toBeNull();
+    expect(asked(TOKEN_HOST)).toHaveLength(1);
+  });
+
+  it("stores a rotated refresh token with the access token, and keeps other members", async () => {
+    await start();
+    await call();
+    nowMs += 3_600_000;
+    expect((await call()).error).toBeNull();
+    expect(asked(TOKEN_HOST)).toHaveLength(2);
+    const { secretId } = await harness.broker.findSecret("SPOTIFY_OAUTH");
+    await harness.vault.useSecret(secretId, (value) => {
+      expect(JSON.parse(Buffer.from(value).toString())).toEqual({
+        ...DOCUMENT,
+        refreshToken: "canary-refresh-3",
+      });
+    });
+    expect(JSON.stringify(await auditEvents(harness.vault))).not.toMatch(/canary-/);
+  });
+
+  it("renews once and repeats the request when the provider refuses the token", async () => {
+    await start({ api: (token) => (token === "canary-access-2" ? 401 : 200) });
+    const { error, head, body } = await call();
+    expect(error).toBeNull();
+    expect(head?.status).toBe(200);
+    expect(body.toString()).toBe("seen [REDACTED]");
+    expect(asked(API_HOST)).toHaveLength(2);
+  });
+
+  it("passes a lasting refusal on after one repetition", async () => {
+    await start({ api: () => 401 });
+    const { error, head } = await call();
+    expect(error).toBeNull();
+    expect(head?.status).toBe(401);
+    expect(asked(API_HOST)).toHaveLength(2);
+  });
+
+  it("serves a living token when renewal fails for a passing reason", async () => {
+    let broken = false;
+    await start({
+      token: () => (broken ? [503, {}] : [200, { access_token: "canary-access", expires_in: 100 }]),
+    });
+    await call();
+    broken = true;
+    nowMs += 50_000;
+    expect((await call()).error).toBeNull();
+    nowMs += 60_000;
+    expect((await call()).error).toMatchObject({ code: "upstream_failed" });
+  });
+
+  it("G9: says that a login has ended without what the endpoint says about it", async () => {
+    await start({
+      token: () => [
+        400,
+        {
+          error: "invalid_grant",
+          error_description: "token canary-refresh-1 of canary-client-secret",
+        },
+      ],
+    });
+    const { error } = await call();
+    expect(error).toMatchObject({ code: "auth_failed" });
+    expect(error?.message).toContain("invalid_grant");
+    expect(`${error?.stack}${JSON.stringify(error?.cause ?? null)}`).not.toMatch(/canary-/);
+    expect(JSON.stringify(await auditEvents(harness.vault))).not.toMatch(/canary-/);
+    expect(asked(API_HOST)).toEqual([]);
+  });
+});
