@@ -31,17 +31,31 @@ export async function runRestart(context: Context): Promise<void> {
   else out.answer(`the daemon listens at ${socket}`);
 }
 
-/** End the daemon if there is one, and wait until it is gone. */
+/** End the daemon if there is one, and wait until its process is gone: only then is all written. */
 async function stop({ session }: Context): Promise<boolean> {
   const { operatorSocket } = session.location;
   if (!(await isListening(operatorSocket))) return false;
-  await (await session.operator()).shutdown();
+  const operator = await session.operator();
+  const { pid } = await operator.status();
+  await operator.shutdown();
   const deadline = Date.now() + STOP_MS;
-  while (await isListening(operatorSocket)) {
+  while ((await isListening(operatorSocket)) || isAlive(pid)) {
     if (Date.now() > deadline) {
-      throw new CliError("CLI_DAEMON_FAILED", `aivaultd did not end within ${STOP_MS / 1000} s`);
+      throw new CliError(
+        "CLI_DAEMON_FAILED",
+        `aivaultd, process ${pid}, did not end within ${STOP_MS / 1000} s`,
+      );
     }
     await sleep(20);
   }
   return true;
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === "EPERM";
+  }
 }
