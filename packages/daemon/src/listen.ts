@@ -8,7 +8,15 @@
  * while it is still the inode we made.
  */
 
-import { lstatSync, mkdirSync, renameSync, type Stats, unlinkSync } from "node:fs";
+import {
+  chmodSync,
+  chownSync,
+  lstatSync,
+  mkdirSync,
+  renameSync,
+  type Stats,
+  unlinkSync,
+} from "node:fs";
 import { connect, isIP, type Server } from "node:net";
 import { dirname, join } from "node:path";
 import { DaemonError } from "./errors.ts";
@@ -52,17 +60,40 @@ export function requireSocketDirectory(directory: string): void {
 }
 
 /**
+ * Make sure of a directory that other accounts of one group enter, and only they (G21). It is made by
+ * `aivault setup agent-access`, never here: which group it is for is a decision.
+ *
+ * @returns The group.
+ * @throws {DaemonError} `DAEMON_DIRECTORY_UNSAFE`: missing, not ours, writable by its group, open to
+ * everybody, or closed to its group.
+ */
+export function requireSharedDirectory(directory: string): number {
+  const stats = lstatSync(directory, { throwIfNoEntry: false });
+  const hint = "sudo aivault setup agent-access";
+  if (stats === undefined) throw unsafe(directory, "does not exist", { hint });
+  if (!stats.isDirectory()) throw unsafe(directory, "is not a directory", { hint });
+  if (!isOurs(stats)) throw unsafe(directory, `belongs to uid ${stats.uid}`, { hint });
+  if ((stats.mode & 0o027) !== 0 || (stats.mode & 0o050) !== 0o050) {
+    const mode = (stats.mode & 0o7777).toString(8).padStart(4, "0");
+    throw unsafe(directory, `must have mode 2750 and has ${mode}`, { hint });
+  }
+  return stats.gid;
+}
+
+/**
  * Listen at `path`, replacing a dead socket of ours.
  *
  * Call it only while holding the vault's lock: that, and a refused connection, is what makes a socket
  * dead.
  *
+ * @param group - Whose members may connect as well. Default: the owner alone.
  * @throws {DaemonError} `DAEMON_SOCKET_PATH_TOO_LONG`, `DAEMON_SOCKET_IN_USE`.
  */
 export async function listenAt(
   server: Server,
   path: string,
   platform: Platform,
+  group: number | null = null,
 ): Promise<BoundSocket> {
   const temporary = join(dirname(path), `.${process.pid}.${sequence++}`);
   requireLength(path, platform);
@@ -71,6 +102,10 @@ export async function listenAt(
   await bind(server, temporary);
   const { ino, dev } = lstatSync(temporary);
   try {
+    if (group !== null) {
+      chownSync(temporary, -1, group);
+      chmodSync(temporary, 0o660);
+    }
     renameSync(temporary, path);
   } catch (cause) {
     unlinkSync(temporary);

@@ -59,7 +59,9 @@ async function serve(options: Omit<Extract<Command, { kind: "serve" }>, "kind">)
     report(error);
     stop();
   });
-  for (const place of [daemon.socket, daemon.url].filter((place) => place !== null)) {
+  for (const place of [daemon.socket, daemon.sharedSocket, daemon.url].filter(
+    (place) => place !== null,
+  )) {
     process.stderr.write(`aivaultd: listening on ${place}\n`);
   }
   await daemon.closed;

@@ -3,11 +3,18 @@ import { parseArguments } from "./options.ts";
 
 describe("parseArguments", () => {
   it.each<[string[], object]>([
-    [[], { kind: "serve", once: false }],
-    [["--once"], { kind: "serve", once: true }],
-    [["--socket", "/a.sock"], { kind: "serve", once: false, socket: "/a.sock" }],
-    [["--socket=/a=b.sock", "--once"], { kind: "serve", once: true, socket: "/a=b.sock" }],
-    [["--listen", "127.0.0.1:1"], { kind: "serve", once: false, listen: "127.0.0.1:1" }],
+    [[], { kind: "serve", once: false, shared: false }],
+    [["--once"], { kind: "serve", once: true, shared: false }],
+    [["--socket", "/a.sock"], { kind: "serve", once: false, shared: false, socket: "/a.sock" }],
+    [
+      ["--socket=/a=b.sock", "--once"],
+      { kind: "serve", once: true, shared: false, socket: "/a=b.sock" },
+    ],
+    [
+      ["--listen", "127.0.0.1:1"],
+      { kind: "serve", once: false, shared: false, listen: "127.0.0.1:1" },
+    ],
+    [["--shared"], { kind: "serve", once: false, shared: true }],
     [["--version"], { kind: "version" }],
     [["--help"], { kind: "help" }],
     [["-h", "--nonsense"], { kind: "help" }],

@@ -11,15 +11,18 @@ export type Command =
       readonly socket?: string;
       /** Not yet read; see `parseTcpAddress`. */
       readonly listen?: string;
+      readonly shared: boolean;
       readonly once: boolean;
     };
 
-export const USAGE = `usage: aivaultd [--socket PATH] [--listen ADDRESS:PORT] [--once]
+export const USAGE = `usage: aivaultd [--socket PATH] [--shared] [--listen ADDRESS:PORT] [--once]
 
 Serve the vault to callers and operators on two unix sockets, until SIGTERM.
 
   --socket PATH   the caller socket; the operator socket is made beside it
                   (default: $AIVAULTD_SOCKET, or aivaultd.sock in ~/.aivault/run)
+  --shared        also serve the accounts of the group that owns the shared directory,
+                  made by \`aivault setup agent-access\`
   --listen ADDR   also serve callers on loopback TCP, where each needs a token;
                   for SDKs that take a base URL: http://127.0.0.1:19790/v/CREDENTIAL
   --once          serve one connection to the caller socket, then exit
@@ -35,6 +38,7 @@ Serve the vault to callers and operators on two unix sockets, until SIGTERM.
 export function parseArguments(args: readonly string[]): Command {
   const values: { socket?: string; listen?: string } = {};
   let once = false;
+  let shared = false;
   for (let i = 0; i < args.length; i++) {
     const argument = args[i] ?? "";
     const [name = "", attached] = splitFlag(argument);
@@ -49,6 +53,10 @@ export function parseArguments(args: readonly string[]): Command {
         if (attached !== undefined) throw invalid("--once takes no value");
         once = true;
         break;
+      case "--shared":
+        if (attached !== undefined) throw invalid("--shared takes no value");
+        shared = true;
+        break;
       case "--socket":
       case "--listen": {
         const member = name === "--socket" ? "socket" : "listen";
@@ -62,7 +70,7 @@ export function parseArguments(args: readonly string[]): Command {
         throw invalid(`unknown argument \`${argument.slice(0, 64)}\``);
     }
   }
-  return { kind: "serve", once, ...values };
+  return { kind: "serve", once, shared, ...values };
 }
 
 function splitFlag(argument: string): [name: string, attached?: string] {

@@ -16,6 +16,7 @@ import {
   listenAt,
   listenOnTcp,
   parseTcpAddress,
+  requireSharedDirectory,
   requireSocketDirectory,
 } from "./listen.ts";
 import { createLog } from "./log.ts";
@@ -31,6 +32,8 @@ export interface DaemonOptions {
   /** Caller socket instead of `paths.socket`; the operator socket follows it unless given. */
   readonly socket?: string;
   readonly operatorSocket?: string;
+  /** Also serve callers of other accounts, at `paths.sharedSocket`. */
+  readonly shared?: boolean;
   /** Also serve callers at this loopback `address:port`; every request there needs a token. */
   readonly listen?: string;
   /** Serve one connection to the caller socket that asks for more than health, then close. */
@@ -49,6 +52,8 @@ export interface Daemon extends AsyncDisposable {
   readonly socket: string;
   /** Absolute path of the operator socket. */
   readonly operatorSocket: string;
+  /** Absolute path of the shared caller socket, when there is one. */
+  readonly sharedSocket: string | null;
   /** `http://127.0.0.1:19790`, when there is a TCP listener. */
   readonly url: string | null;
   /** Resolves when the daemon has closed, for whatever reason. */
@@ -207,6 +212,12 @@ async function serveVault(
       authorities.add(authorityOf(bound)).add(`localhost:${bound.port}`);
       url = `http://${authorityOf(bound)}`;
     }
+    if (options.shared === true) {
+      const group = requireSharedDirectory(dirname(paths.sharedSocket));
+      const shared = createHttpListener({ ...callers, services, platform });
+      sockets.push(await listenAt(shared.server, paths.sharedSocket, platform, group));
+      listeners.push(shared);
+    }
     // The caller socket last: whoever finds it finds a daemon that is complete.
     for (const [listener, path] of [
       [operator, paths.operatorSocket],
@@ -225,6 +236,7 @@ async function serveVault(
   return {
     socket: paths.socket,
     operatorSocket: paths.operatorSocket,
+    sharedSocket: options.shared === true ? paths.sharedSocket : null,
     url,
     closed,
     close,
