@@ -57,10 +57,11 @@ const section = (provider) => {
     `hosts ${provider.hosts.map(code).join(", ")}`,
   ];
   if (provider.regions) facts.push(`regions ${Object.keys(provider.regions).map(code).join(", ")}`);
-  lines.push(
-    `${facts.join(" · ")} · [documentation](${provider.docsUrl}), checked ${provider.checked}`,
-    "",
-  );
+  const checked =
+    provider.checked === undefined
+      ? "not compared path by path yet"
+      : `compared ${provider.checked}`;
+  lines.push(`${facts.join(" · ")} · [documentation](${provider.docsUrl}), ${checked}`, "");
   for (const alternative of provider.alternatives ?? []) {
     lines.push(
       `- Or ${code(alternative.id)}: ${names(alternative.secrets)}, ${where(alternative.auth)}. ${alternative.description}`,
@@ -90,6 +91,9 @@ ${providers.length} providers with ${capabilities.length} capabilities, generate
 \`packages/registry/providers/\` by \`packages/registry/scripts/catalogue.mjs\`: change those files, not
 this one. \`aivault provider list\` and \`aivault provider describe <id>\` show the same, and the digest of
 what was compiled in: \`${digestOf(providers)}\`.
+
+${providers.filter(({ checked }) => checked !== undefined).length} of them were compared, path by path, with the documentation, API description or SDK that the provider
+publishes. The others say that they were not: look at the documentation before relying on one.
 
 Search this page for a provider's name, a secret's name (\`OPENAI_API_KEY\`), a host or a capability id.
 In the column *requests*, \`[/…]\` means that the path may end there or go on with a slash, \`{name}\` is part

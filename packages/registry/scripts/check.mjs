@@ -49,7 +49,8 @@ for (const { file, provider } of providers) {
   if (/\bexample\b|localhost/.test(new URL(provider.docsUrl).hostname)) {
     fault(file, "$.docsUrl: is a placeholder");
   }
-  if (Date.parse(provider.checked) > Date.now() + 864e5) fault(file, "$.checked: is in the future");
+  if (provider.checked !== undefined && Date.parse(provider.checked) > Date.now() + 864e5)
+    fault(file, "$.checked: is in the future");
   provider.capabilities.forEach((capability, i) => {
     capability.rules.forEach((rule, j) => {
       const path = `$.capabilities[${i}].rules[${j}]`;

@@ -418,7 +418,7 @@ const provider = object<Provider>({
   name: line,
   category: oneOf(...CATEGORIES),
   docsUrl: httpsUrl,
-  checked: isoDate,
+  checked: optional(isoDate),
   secrets,
   auth,
   authCapabilities: optional(list(capabilityIdText, { min: 1, max: 200 })),

@@ -278,8 +278,11 @@ export interface Provider {
   readonly name: string;
   readonly category: string;
   readonly docsUrl: string;
-  /** ISO date on which `docsUrl` was last compared with this definition. */
-  readonly checked: string;
+  /**
+   * ISO date on which hosts and paths were last compared with what the provider publishes: its
+   * documentation, its API description, or its own SDK. Absent while nobody has done so.
+   */
+  readonly checked?: string;
   readonly secrets: readonly SecretDefinition[];
   readonly auth: AuthScheme;
   /** The only capabilities that `auth` is good for; absent: all. */
