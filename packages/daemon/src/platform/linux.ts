@@ -7,8 +7,8 @@ import {
   type Platform,
 } from "./platform.ts";
 
-// asm-generic/socket.h; the architectures with other numbers are not among those Node is built for,
-// except ppc64, where 17 is SO_PASSCRED's neighbour: there the answer has another size and is refused.
+// asm-generic/socket.h. On ppc64 this number is another option, whose answer has another size and is
+// refused below: peers are unknown there.
 const SOL_SOCKET = 1;
 const SO_PEERCRED = 17;
 /** `struct ucred { pid_t pid; uid_t uid; gid_t gid; }` */
