@@ -118,6 +118,8 @@ export class Broker {
    * response. Either way it is in the audit log, unless that is the reason or the vault is locked.
    */
   async invoke(invocation: Invocation, sink: ResponseSink, signal: AbortSignal): Promise<void> {
+    // Whoever asked for a dry run must not be surprised by a real one.
+    if (invocation.envelope.dryRun) throw new TypeError("a dry run is planned, not invoked");
     const { planned, policy, leave } = await this.#decide(invocation, true);
     try {
       await this.#execute(invocation, planned, policy, sink, signal);

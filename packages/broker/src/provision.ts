@@ -125,34 +125,56 @@ export async function rotateSecret(
   });
 }
 
-/** Deletes a secret, and the credentials that were provisioned with it. */
+/**
+ * Deletes a secret, and the credentials that were provisioned with it. One that works without it, as with
+ * an AWS session token, stays.
+ */
 export async function deleteSecret(
-  { vault }: ProvisionSources,
+  { vault, registry }: ProvisionSources,
   secretId: string,
   credentials: Iterable<{
     readonly id: string;
-    readonly origin: "registry" | "operator";
     readonly secrets: Readonly<Record<string, string>>;
   }>,
 ): Promise<SecretDeleted> {
-  const dependants = [...credentials].filter(({ secrets }) =>
-    Object.values(secrets).includes(secretId),
-  );
+  const users = [...credentials].filter(({ secrets }) => Object.values(secrets).includes(secretId));
   return await vault.transaction(async (tx) => {
     const secret = await tx.deleteSecret(secretId);
-    for (const { id, origin } of dependants) {
+    const dependants: string[] = [];
+    for (const { id } of users) {
+      const document = await readExisting(tx, id);
+      const reduced = document === null ? null : withoutOptional(document, secretId, registry);
+      if (reduced !== null) {
+        await tx.putDocument("credential", id, serializeCredential(reduced));
+        continue;
+      }
+      dependants.push(id);
       // One that an operator made stays for the operator to decide about; it is not usable.
-      if (origin === "registry") await tx.deleteDocument("credential", id);
+      if (document?.origin === "registry") await tx.deleteDocument("credential", id);
     }
-    const ids = dependants.map(({ id }) => id);
-    await vault.audit.append({
-      kind: "secret.deleted",
-      secretId,
-      name: secret.name,
-      dependants: ids,
-    });
-    return { secret, dependants: ids };
+    await vault.audit.append({ kind: "secret.deleted", secretId, name: secret.name, dependants });
+    return { secret, dependants };
   });
+}
+
+/** The credential without this secret; null when it needs it. */
+function withoutOptional(
+  document: CredentialDocument,
+  secretId: string,
+  registry: Registry,
+): CredentialDocument | null {
+  const provider = registry.provider(document.provider);
+  const alternative =
+    provider === null
+      ? undefined
+      : authAlternatives(provider).find(({ id }) => id === document.alternative);
+  const isOptional = (placeholder: string) =>
+    alternative?.secrets.some(
+      (definition) => definition.placeholder === placeholder && definition.optional === true,
+    ) === true;
+  const entries = Object.entries(document.secrets);
+  if (entries.some(([name, id]) => id === secretId && !isOptional(name))) return null;
+  return { ...document, secrets: Object.fromEntries(entries.filter(([, id]) => id !== secretId)) };
 }
 
 /** The provider that claims one of these names. */
@@ -196,7 +218,7 @@ async function provision(
     const id = credentialId(provider, alternative, secret.scope);
     const existing = await readExisting(tx, id);
     // What an operator made under this id stays what the operator made.
-    if (existing === "operator") continue;
+    if (existing?.origin === "operator") continue;
     const document: CredentialDocument = {
       id,
       provider: provider.id,
@@ -239,15 +261,11 @@ async function findSecrets(
   return { found, missing };
 }
 
-async function readExisting(
-  tx: VaultTransaction,
-  id: string,
-): Promise<CredentialDocument | "operator" | null> {
+async function readExisting(tx: VaultTransaction, id: string): Promise<CredentialDocument | null> {
   const stored = await tx.getDocument("credential", id);
   if (stored === null) return null;
   try {
-    const document = parseCredentialDocument(stored.value, () => true);
-    return document.origin === "operator" ? "operator" : document;
+    return parseCredentialDocument(stored.value, () => true);
   } catch (error) {
     // A damaged document of ours is replaced by a sound one.
     if (isBrokerError(error)) return null;

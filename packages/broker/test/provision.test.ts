@@ -77,6 +77,19 @@ describe("storing secrets", () => {
     expect((await store("OPENAI_API_KEY")).provisioning.credential).toBe("openai");
   });
 
+  it("keeps a credential that works without the deleted secret", async () => {
+    await store("AWS_ACCESS_KEY_ID", "AKIACANARY0000000000");
+    await store("AWS_SECRET_ACCESS_KEY", "canarysecretaccesskey0123456789abcdefABC");
+    const { secret, provisioning } = await store("AWS_SESSION_TOKEN", "canary-session-token");
+    expect(provisioning.credential).toBe("aws");
+    expect((await harness.broker.deleteSecret(secret.secretId)).dependants).toEqual([]);
+    const [credential] = await harness.broker.listCredentials();
+    expect(Object.keys(credential?.secrets ?? {}).sort()).toEqual([
+      "access_key_id",
+      "secret_access_key",
+    ]);
+  });
+
   it("refuses a second secret of a name, whole", async () => {
     await store("OPENAI_API_KEY");
     await expect(store("OPENAI_API_KEY")).rejects.toMatchObject({ code: "conflict" });

@@ -123,8 +123,8 @@ export interface Received {
   body: Buffer;
   ended: boolean;
   error: BrokerError | null;
-  /** When each chunk came. */
-  readonly arrivals: { readonly text: string; readonly atMs: number }[];
+  /** Each chunk by itself. */
+  readonly arrivals: string[];
 }
 
 /** Invokes and collects. */
@@ -152,7 +152,7 @@ export async function receive(
     },
     data: (chunk) => {
       chunks.push(chunk);
-      received.arrivals.push({ text: Buffer.from(chunk).toString(), atMs: performance.now() });
+      received.arrivals.push(Buffer.from(chunk).toString());
       return options.onData?.(chunk) ?? true;
     },
     end: () => {
