@@ -117,6 +117,8 @@ export class ChainedAuditLog implements AuditLog {
   #seq = 0;
   #mac: Uint8Array = new Uint8Array(32);
   #day = 0;
+  /** The present segment; {@link segmentName} of the day, which costs too much for each entry. */
+  #segment = { day: -1, name: "" };
   #offset = 0;
   #lastTsMs = 0;
   #syncedSeq = 0;
@@ -198,7 +200,7 @@ export class ChainedAuditLog implements AuditLog {
       this.#day = day;
       this.#offset = 0;
     }
-    const name = segmentName(this.#day);
+    const name = this.#segmentName();
     try {
       const onDisk = this.#store.appendLog(name, this.#offset, sealed.line, this.durability);
       this.#advance(sealed.entry, sealed.mac, sealed.line.length);
@@ -211,11 +213,18 @@ export class ChainedAuditLog implements AuditLog {
     return sealed.entry;
   }
 
+  #segmentName(): string {
+    if (this.#segment.day !== this.#day) {
+      this.#segment = { day: this.#day, name: segmentName(this.#day) };
+    }
+    return this.#segment.name;
+  }
+
   async #startDay(): Promise<void> {
     try {
       await this.#store.syncLogs();
     } catch (cause) {
-      throw auditFailed(segmentName(this.#day), cause);
+      throw auditFailed(this.#segmentName(), cause);
     }
     this.#noteSynced();
   }
@@ -231,7 +240,7 @@ export class ChainedAuditLog implements AuditLog {
 
   #noteSynced(): void {
     if (this.#unsynced.length === 0) return;
-    const bytes = this.#store.syncedLogBytes(segmentName(this.#day));
+    const bytes = this.#store.syncedLogBytes(this.#segmentName());
     let count = 0;
     for (const { seq, end } of this.#unsynced) {
       if (end > bytes) break;
@@ -260,7 +269,7 @@ export class ChainedAuditLog implements AuditLog {
       if (this.#seq > 0 && !this.#closed) this.#writeHead();
       await this.#store.syncLogs();
     } catch (cause) {
-      throw auditFailed(segmentName(this.#day), cause);
+      throw auditFailed(this.#segmentName(), cause);
     }
   }
 
@@ -285,7 +294,7 @@ export class ChainedAuditLog implements AuditLog {
   #repaired(): Promise<void> {
     this.#repair ??= (async () => {
       try {
-        const name = segmentName(this.#day);
+        const name = this.#segmentName();
         const segment = (await this.#store.listLogs()).find((log) => log.name === name);
         const size = segment?.size ?? 0;
         if (size < this.#offset)
@@ -296,7 +305,7 @@ export class ChainedAuditLog implements AuditLog {
         this.#noteSynced();
         this.#suspect = false;
       } catch (cause) {
-        throw auditFailed(segmentName(this.#day), cause);
+        throw auditFailed(this.#segmentName(), cause);
       } finally {
         this.#repair = null;
       }

@@ -40,12 +40,16 @@ export function encodeUint64(value: number): Uint8Array {
     throw new RangeError("a framed number is a non-negative safe integer");
   }
   const bytes = new Uint8Array(8);
-  new DataView(bytes.buffer).setBigUint64(0, BigInt(value));
+  const view = new DataView(bytes.buffer);
+  // Two halves: BigInt costs more than the rest of an audit entry's framing together.
+  view.setUint32(0, Math.floor(value / 2 ** 32));
+  view.setUint32(4, value >>> 0);
   return bytes;
 }
 
 /** @returns The number at `offset`, or null when it is beyond the safe integers. */
 export function decodeUint64(bytes: Uint8Array, offset: number): number | null {
-  const value = new DataView(bytes.buffer, bytes.byteOffset + offset, 8).getBigUint64(0);
-  return value <= BigInt(Number.MAX_SAFE_INTEGER) ? Number(value) : null;
+  const view = new DataView(bytes.buffer, bytes.byteOffset + offset, 8);
+  const value = view.getUint32(0) * 2 ** 32 + view.getUint32(4);
+  return Number.isSafeInteger(value) ? value : null;
 }
