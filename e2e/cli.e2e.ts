@@ -120,6 +120,24 @@ describe("a first quarter of an hour", () => {
   });
 });
 
+describe("aivault completion", () => {
+  it("completes commands, names and paths in bash", async () => {
+    const script = `
+      aivault() { "$NODE" "$CLI" "$@"; }
+      source <(aivault completion bash)
+      COMP_WORDS=(aivault secrets ro); COMP_CWORD=2; _aivault; echo "\${COMPREPLY[@]}"
+      COMP_WORDS=(aivault invoke openai/mode); COMP_CWORD=2; _aivault; echo "\${COMPREPLY[@]}"
+      COMP_WORDS=(aivault invoke x --body-file-path /etc/host); COMP_CWORD=4; _aivault; echo "\${COMPREPLY[@]}"
+    `;
+    const tools = { NODE: process.execPath, CLI: AIVAULT };
+    const done = await run("bash", ["-c", script], { env: { ...env, ...tools } });
+    const [verb, names, paths] = done.stdout.split("\n");
+    expect(verb).toBe("rotate");
+    expect(names?.split(" ")).toContain("openai/models");
+    expect(paths?.split(" ")).toContain("/etc/hosts");
+  });
+});
+
 describe("aivault invoke", () => {
   it("prints a stream as it arrives", async () => {
     const child = start([

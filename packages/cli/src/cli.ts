@@ -49,7 +49,7 @@ async function dispatch(terminal: Terminal, session: Session): Promise<number> {
   }
   // What the scripts of `aivault completion` call; its words are not ours to read as flags.
   if (first === "__complete") {
-    const { answerCompletion } = await import("./run/completion.ts");
+    const { answerCompletion } = await import("./run/answer-completion.ts");
     return await answerCompletion(argv.slice(1), out, env);
   }
   const found = findCommand(argv);

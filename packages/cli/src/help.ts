@@ -4,6 +4,7 @@
 import { type Command, type Flag, flagsOf } from "./command.ts";
 import { COMMAND_GROUPS, COMMANDS } from "./commands/index.ts";
 import type { Colors } from "./output.ts";
+import { wrap } from "./wrap.ts";
 
 /** `aivault --help`. */
 export function overviewHelp(colors: Colors, width: number): readonly string[] {
@@ -91,17 +92,4 @@ function row(left: string, right: string, column: number, width: number): readon
   const fits = left.length + 2 <= column;
   const rest = (fits ? lines.slice(1) : lines).map((line) => indent + " ".repeat(column) + line);
   return fits ? [first.trimEnd(), ...rest] : [indent + left, ...rest];
-}
-
-/** `text` in lines of at most `width` columns, broken at spaces. */
-export function wrap(text: string, width: number): readonly string[] {
-  const lines: string[] = [];
-  let line = "";
-  for (const word of text.split(" ")) {
-    if (line !== "" && line.length + 1 + word.length > width) {
-      lines.push(line);
-      line = word;
-    } else line = line === "" ? word : `${line} ${word}`;
-  }
-  return line === "" ? lines : [...lines, line];
 }

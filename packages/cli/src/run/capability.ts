@@ -3,10 +3,10 @@ import type { OperatorClient } from "@aivault/client/operator";
 import { isOn, list, text, wantsJson } from "../args.ts";
 import type { Context } from "../context.ts";
 import { usageError } from "../errors.ts";
-import { wrap } from "../help.ts";
 import type { Output } from "../output.ts";
 import { capabilityShape } from "../shapes.ts";
 import { counted, table } from "../table.ts";
+import { wrap } from "../wrap.ts";
 import { callText, describeShape } from "./describe.ts";
 
 /** What may be invoked, and for an operator also what could be. An agent may ask too. */

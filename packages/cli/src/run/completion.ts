@@ -1,61 +1,9 @@
-import { createClient } from "@aivault/client";
-import { createOperatorClient } from "@aivault/client/operator";
-import { type Candidate, complete, type Names } from "../completion.ts";
 import type { Context } from "../context.ts";
-import { type Environment, type Output, printable } from "../output.ts";
 
 /** Print a shell's completion script. */
 export async function runCompletion({ args, out }: Context): Promise<void> {
   const script = SCRIPTS[args.positionals["shell"] as keyof typeof SCRIPTS];
   out.answer(script);
-}
-
-/** Answer a completion script: a candidate and its summary per line, or `:file`. */
-export async function answerCompletion(
-  words: readonly string[],
-  out: Output,
-  env: Environment,
-): Promise<number> {
-  const candidates = await complete(words, namesFrom(env));
-  if (candidates === "file") out.answer(":file");
-  else for (const { word, summary } of candidates) out.answer(`${word}\t${printable(summary)}`);
-  return 0;
-}
-
-const PATIENCE_MS = 1_000;
-
-// A shell waits for this at every tab: what cannot be had at once is left out.
-function namesFrom(env: Environment): Names {
-  return async (kind) => {
-    const patience = new Promise<readonly Candidate[]>((resolve) => {
-      setTimeout(resolve, PATIENCE_MS, []).unref();
-    });
-    return await Promise.race([fetchNames(kind, env).catch(() => []), patience]);
-  };
-}
-
-async function fetchNames(
-  kind: Parameters<Names>[0],
-  env: Environment,
-): Promise<readonly Candidate[]> {
-  const client = kind === "capability" ? createClient({ env }) : createOperatorClient({ env });
-  try {
-    if (kind === "capability") {
-      return (await client.capabilities()).map(({ id, description }) => ({
-        word: id,
-        summary: description,
-      }));
-    }
-    const operator = client as ReturnType<typeof createOperatorClient>;
-    return kind === "credential"
-      ? (await operator.credentials()).map(({ id, provider }) => ({ word: id, summary: provider }))
-      : (await operator.secrets()).map(({ name, pinnedProvider }) => ({
-          word: name,
-          summary: pinnedProvider ?? "",
-        }));
-  } finally {
-    client.close();
-  }
 }
 
 const SCRIPTS = {

@@ -1,0 +1,64 @@
+/**
+ * What the scripts of `aivault completion` ask at every tab.
+ */
+import { createClient } from "@aivault/client";
+import { createOperatorClient } from "@aivault/client/operator";
+import { type Candidate, complete, type Names } from "../completion.ts";
+import { type Environment, type Output, printable } from "../output.ts";
+
+/** Answer a completion script: a candidate and its summary per line, or `:file`. */
+export async function answerCompletion(
+  words: readonly string[],
+  out: Output,
+  env: Environment,
+): Promise<number> {
+  const candidates = await complete(words, namesFrom(env));
+  if (candidates === "file") out.answer(":file");
+  else for (const { word, summary } of candidates) out.answer(`${word}\t${printable(summary)}`);
+  return 0;
+}
+
+const PATIENCE_MS = 1_000;
+
+// A shell waits for this at every tab: what cannot be had at once is left out.
+function namesFrom(env: Environment): Names {
+  return async (kind) => {
+    const patience = new Promise<readonly Candidate[]>((resolve) => {
+      setTimeout(resolve, PATIENCE_MS, []).unref();
+    });
+    return await Promise.race([fetchNames(kind, env).catch(() => []), patience]);
+  };
+}
+
+async function fetchNames(
+  kind: Parameters<Names>[0],
+  env: Environment,
+): Promise<readonly Candidate[]> {
+  if (kind === "capability") return await capabilityNames(env);
+  const operator = createOperatorClient({ env });
+  try {
+    return kind === "credential"
+      ? (await operator.credentials()).map(({ id, provider }) => ({ word: id, summary: provider }))
+      : (await operator.secrets()).map(({ name, pinnedProvider }) => ({
+          word: name,
+          summary: pinnedProvider ?? "",
+        }));
+  } finally {
+    operator.close();
+  }
+}
+
+// An operator is told of all, a caller of those that are ready.
+async function capabilityNames(env: Environment): Promise<readonly Candidate[]> {
+  for (const client of [createOperatorClient({ env }), createClient({ env })]) {
+    try {
+      const capabilities = await client.capabilities();
+      return capabilities.map(({ id, description }) => ({ word: id, summary: description }));
+    } catch {
+      // Not the operator, or nobody listens: the next one knows.
+    } finally {
+      client.close();
+    }
+  }
+  return [];
+}
