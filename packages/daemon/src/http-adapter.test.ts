@@ -7,7 +7,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { call, json, raw, statuses } from "../test/wire.ts";
 import { JSON_BYTES_MAX, readBody } from "./body.ts";
 import { ok, type SocketKind } from "./exchange.ts";
-import { createHttpListener, type HttpListener, LIMITS } from "./http-adapter.ts";
+import { connectionsMax, createHttpListener, type HttpListener, LIMITS } from "./http-adapter.ts";
 import { listenAt } from "./listen.ts";
 import type { PeerIdentity } from "./platform/index.ts";
 import { linuxPlatform } from "./platform/linux.ts";
@@ -299,5 +299,17 @@ describe("close", () => {
     client.destroy();
     await new Promise((resolve) => setTimeout(resolve, 50));
     expect(seen.aborted).toBe(true);
+  });
+});
+
+describe("connectionsMax", () => {
+  it.each<[number | null, number]>([
+    [null, LIMITS.connectionsMax],
+    [64, 12],
+    [1024, 492],
+    [1_048_576, LIMITS.connectionsMax],
+    [10, 1],
+  ])("with %j descriptors is %i", (descriptors, connections) => {
+    expect(connectionsMax(descriptors)).toBe(connections);
   });
 });

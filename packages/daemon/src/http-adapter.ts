@@ -27,6 +27,8 @@ export const LIMITS = {
   /** Between two requests of a connection. */
   keepAlive: 30_000,
   connectionsMax: 16_384,
+  /** Descriptors kept for the vault, the audit log and the runtime. */
+  descriptorsReserved: 40,
   /** After a refusal, what is still being sent is read and dropped up to here, then cut. */
   lingerBytes: 1024 * 1024,
   linger: 2_000,
@@ -85,7 +87,7 @@ export function createHttpListener(options: HttpListenerOptions): HttpListener {
     requireHostHeader: false, // by the guard, with a problem body
     joinDuplicateHeaders: false,
   });
-  server.maxConnections = LIMITS.connectionsMax;
+  server.maxConnections = connectionsMax(options.platform.descriptorsMax());
   server.timeout = LIMITS.idle;
 
   const accept = (request: IncomingMessage, response: ServerResponse, waits: boolean) => {
@@ -292,6 +294,16 @@ export function createHttpListener(options: HttpListenerOptions): HttpListener {
       await closed;
     },
   };
+}
+
+/**
+ * How many connections to take: each may need another to a provider, and the vault and its audit log
+ * must be able to open files whatever callers do.
+ */
+export function connectionsMax(descriptorsMax: number | null): number {
+  if (descriptorsMax === null) return LIMITS.connectionsMax;
+  const left = Math.floor((descriptorsMax - LIMITS.descriptorsReserved) / 2);
+  return Math.max(1, Math.min(LIMITS.connectionsMax, left));
 }
 
 const NONE: ReadonlyMap<string, string> = new Map();

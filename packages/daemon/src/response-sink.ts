@@ -19,6 +19,7 @@ export interface HttpResponseSink extends ResponseSink {
  */
 export function responseSink(response: ServerResponse, requestId: string): HttpResponseSink {
   let started = false;
+  let hasData = false;
   response.sendDate = false;
   response.strictContentLength = true;
   return {
@@ -37,13 +38,20 @@ export function responseSink(response: ServerResponse, requestId: string): HttpR
       };
       for (const [name, value] of Object.entries(added)) headers.push(name, value);
       response.writeHead(head.status, head.statusText, headers);
-      // An event stream's head is worth having before its first event.
-      response.flushHeaders();
       started = true;
+      // Head and first octets leave in one write when both are there. Where the octets take their time,
+      // as in an event stream, the head goes ahead of them.
+      setImmediate(() => {
+        if (!hasData && !response.destroyed) response.flushHeaders();
+      });
       response.on("drain", () => control.resume());
     },
-    data: (chunk) => response.write(chunk),
+    data(chunk) {
+      hasData = true;
+      return response.write(chunk);
+    },
     end() {
+      hasData = true;
       response.end();
     },
   };

@@ -19,6 +19,7 @@ export function darwinPlatform(getSocketOption: GetSocketOption | null): Platfor
   return {
     name: "darwin",
     socketPathBytesMax: 103,
+    descriptorsMax: () => null,
     peerOf(socket) {
       const descriptor = descriptorOf(socket);
       if (descriptor === null || getSocketOption === null) return null;

@@ -1,5 +1,6 @@
 /** Linux: `SO_PEERCRED`, see unix(7) and socket(7). */
 
+import { readFileSync } from "node:fs";
 import {
   descriptorOf,
   type GetSocketOption,
@@ -19,6 +20,7 @@ export function linuxPlatform(getSocketOption: GetSocketOption | null): Platform
   return {
     name: "linux",
     socketPathBytesMax: 107,
+    descriptorsMax: () => parseLimits(readLimits()),
     peerOf(socket) {
       const descriptor = descriptorOf(socket);
       if (descriptor === null || getSocketOption === null) return null;
@@ -26,6 +28,20 @@ export function linuxPlatform(getSocketOption: GetSocketOption | null): Platform
       return getSocketOption(descriptor, SOL_SOCKET, SO_PEERCRED, ucred) ? parseUcred(ucred) : null;
     },
   };
+}
+
+function readLimits(): string {
+  try {
+    return readFileSync("/proc/self/limits", "latin1");
+  } catch {
+    return "";
+  }
+}
+
+/** The soft limit of open files in `/proc/self/limits`, see proc(5). */
+export function parseLimits(text: string): number | null {
+  const [, soft] = /^Max open files +(\d+) /m.exec(text) ?? [];
+  return soft === undefined ? null : Number(soft);
 }
 
 /** Read a `struct ucred`; null for the answer to a socket without credentials (pid 0, uid -1). */

@@ -6,7 +6,7 @@ import { describe, expect, it } from "vitest";
 import { darwinPlatform, parseXucred } from "./darwin.ts";
 import { loadGetSocketOption } from "./get-socket-option.ts";
 import { loadPlatform, platformName } from "./index.ts";
-import { linuxPlatform, parseUcred } from "./linux.ts";
+import { linuxPlatform, parseLimits, parseUcred } from "./linux.ts";
 import { otherPlatform } from "./other.ts";
 
 const words = (...numbers: number[]) => new Uint8Array(Uint32Array.from(numbers).buffer);
@@ -77,5 +77,19 @@ describe("parseXucred", () => {
     expect(parseXucred(words(0, 501, 1), null)).toEqual({ uid: 501, pid: null });
     expect(parseXucred(words(1, 501, 1), null)).toBeNull();
     expect(parseXucred(words(0, 0xffff_ffff, 1), null)).toBeNull();
+  });
+});
+
+describe("descriptorsMax", () => {
+  it.runIf(platformName === "linux")("is what the kernel says, on Linux", async () => {
+    expect((await loadPlatform()).descriptorsMax()).toBeGreaterThan(10);
+  });
+
+  it("is unknown where the text is not that of proc(5)", () => {
+    expect(parseLimits("Max open files            1024                 4096     files\n")).toBe(
+      1024,
+    );
+    expect(parseLimits("Max open files            unlimited            unlimited\n")).toBeNull();
+    expect(parseLimits("")).toBeNull();
   });
 });

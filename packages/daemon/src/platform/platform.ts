@@ -15,6 +15,8 @@ export interface Platform {
   readonly name: string;
   /** Bytes of a socket path that fit `sun_path` with its NUL. */
   readonly socketPathBytesMax: number;
+  /** Files and sockets this process may have open at once; null where the system does not tell. */
+  descriptorsMax(): number | null;
   /**
    * Ask the kernel for the peer of a connected unix socket.
    *
