@@ -89,7 +89,7 @@ const STEPS = [
     run: () =>
       inTurn(
         () => tool("node", "scripts/turbo.mjs", "run", "typecheck"),
-        () => tool("tsc", "-p", "tsconfig.json", "--allowJs"),
+        () => tool("tsc", "-p", "tsconfig.json"),
       ),
   },
   {
