@@ -46,6 +46,12 @@ describe("matchPath", () => {
     ["pattern", "/a{x}a", "/aa", false],
     ["pattern", "/a{x}a", "/aba", true],
     ["pattern", "/calls/{sid}.json", "/calls/1.json", true],
+    ["pattern", "/r/{o}/contents/{path+}", "/r/a/contents/x", true],
+    ["pattern", "/r/{o}/contents/{path+}", "/r/a/contents/x/y/z.txt", true],
+    ["pattern", "/r/{o}/contents/{path+}", "/r/a/contents", false],
+    ["pattern", "/r/{o}/contents/{path+}", "/r/a/contents/", false],
+    ["pattern", "/r/{o}/contents/{path+}", "/r/a/contents//x", false],
+    ["pattern", "/r/{o}/contents/{path+}", "/r/a/b/contents/x", false],
   ] as const)("G7: %s %s and %s: %s", (match, path, given, expected) => {
     expect(matchPath({ match, path }, given)).toBe(expected);
   });
@@ -82,6 +88,8 @@ describe("parsePathRule", () => {
     ["an unknown match", rule("glob" as "exact", "/a")],
     ["two placeholders in a segment", rule("pattern", "/{a}{b}")],
     ["an open placeholder", rule("pattern", "/{a")],
+    ["a placeholder of many segments before the last", rule("pattern", "/{a+}/b")],
+    ["a placeholder of many segments with text", rule("pattern", "/x{a+}")],
     ["a placeholder without a name", rule("pattern", "/{}")],
     ["braces in a prefix", rule("prefix", "/{a}")],
     ["a needless escape in a pattern", rule("pattern", "/%61/{b}")],

@@ -14,7 +14,8 @@ export interface PathRule {
    *   `.` or `:` matches any continuation (Slack's `/api/chat.`).
    * - `exact`: the path and nothing else.
    * - `pattern`: segment by segment, where `{name}` stands for one or more characters other than `/`. A
-   *   segment has at most one, and may have literal text around it (`{model}:generateContent`).
+   *   segment has at most one, and may have literal text around it (`{model}:generateContent`). The last
+   *   segment may be `{name+}`: one or more segments, the first of them not empty.
    */
   readonly match: PathMatch;
   readonly path: string;
@@ -39,8 +40,10 @@ export function parsePathRule<R extends PathRule>(rule: R): Result<R> {
     if (rule.path.includes("?")) return invalid(`the rule ${quote(rule.path)} contains a query`);
     return accept({ ...rule, path: target.value.path });
   }
-  for (const segment of rule.path.split("/")) {
-    if (!PATTERN_SEGMENT.test(segment)) {
+  const segments = rule.path.split("/");
+  for (const [index, segment] of segments.entries()) {
+    const isRest = index > 0 && index === segments.length - 1 && REST_SEGMENT.test(segment);
+    if (!isRest && !PATTERN_SEGMENT.test(segment)) {
       return invalid(`the segment ${quote(segment)} of a pattern is not text around one {name}`);
     }
   }
@@ -56,7 +59,8 @@ export function parsePathRule<R extends PathRule>(rule: R): Result<R> {
 
 const MATCHES: readonly string[] = ["prefix", "exact", "pattern"];
 const PATTERN_SEGMENT = /^[^{}]*(?:\{[A-Za-z][A-Za-z0-9_]*\}[^{}]*)?$/;
-const PLACEHOLDER = /\{[A-Za-z][A-Za-z0-9_]*\}/g;
+const REST_SEGMENT = /^\{[A-Za-z][A-Za-z0-9_]*\+\}$/;
+const PLACEHOLDER = /\{[A-Za-z][A-Za-z0-9_]*\+?\}/g;
 
 /**
  * Whether a rule's path matches a request's.
@@ -101,8 +105,10 @@ function matchPattern(pattern: string, path: string): boolean {
   for (;;) {
     const patternEnd = segmentEnd(pattern, p);
     const end = segmentEnd(path, s);
-    if (!matchSegment(pattern.slice(p, patternEnd), path.slice(s, end))) return false;
     const last = patternEnd === pattern.length;
+    // `{name+}` takes all that is left, provided that something is.
+    if (last && pattern.endsWith("+}")) return end > s;
+    if (!matchSegment(pattern.slice(p, patternEnd), path.slice(s, end))) return false;
     if (last || end === path.length) return last && end === path.length;
     p = patternEnd + 1;
     s = end + 1;
