@@ -305,6 +305,25 @@ describe("the vault's life", () => {
     expect(existsSync(join(home.vaultDirectory, "run", "aivaultd.sock"))).toBe(false);
   });
 
+  it("keeps a passphrase vault locked until somebody says the passphrase", async () => {
+    const other = createTempHome();
+    const run = (args: readonly string[], stdin = "") =>
+      aivault(args, { env: other.environment, stdin });
+    const said = "correct horse battery staple\n";
+    expect(
+      await run(["init", "--provider", "passphrase", "--passphrase-stdin"], said),
+    ).toMatchObject({ status: 0 });
+    const create = ["secrets", "create", "A", "--value", "v"];
+    expect(await run(create)).toMatchObject({ status: 4 });
+    const wrong = await run(["unlock", "--passphrase-stdin"], "wrong\n");
+    expect(wrong.status).not.toBe(0);
+    expect(wrong.stderr).toMatch(/\[[a-z_]+\]/);
+    expect(await run(["unlock", "--passphrase-stdin"], said)).toMatchObject({ status: 0 });
+    expect(await run(create)).toMatchObject({ status: 0 });
+    await run(["stop"]);
+    other.remove();
+  });
+
   it("asks for a value on the terminal without echoing it", async () => {
     const command = `sleep 0.2; '${process.execPath}' '${AIVAULT}' secrets rotate OPENAI_API_KEY`;
     const child = spawn("script", ["-qec", command, "/dev/null"], {

@@ -13,52 +13,76 @@ import { CliError, usageError } from "./errors.ts";
 // Private keys and service account files are a few kilobytes. This keeps /dev/zero from being one.
 const VALUE_BYTES_MAX = 1024 * 1024;
 
+/** What kind of secret is asked for. */
+export interface SecretKind {
+  /** The flag that has it in clear; `-stdin` and `-file` are appended for the other two. */
+  readonly flag: "value" | "passphrase";
+  /** Ask twice on the terminal: nobody can look up what was mistyped. */
+  readonly twice?: true;
+}
+
 /**
- * Obtain a value the way the flags say, lend it to `use`, and wipe it.
+ * Obtain a secret the way the flags say, lend it to `use`, and wipe it.
  *
  * @param question - What the terminal asks, when it is asked.
  * @throws {CliError} `CLI_USAGE`: no way was named and there is no terminal; `CLI_INPUT`: empty, too
- * long or unreadable; `CLI_CANCELLED`.
+ * long, unreadable, or typed in two ways; `CLI_CANCELLED`.
  */
 export async function useSecretInput<T>(
   context: Context,
   question: string,
+  kind: SecretKind,
   use: (value: Uint8Array) => Promise<T>,
 ): Promise<T> {
-  const value = await readValue(context, question);
+  const value = await readSecret(context, question, kind);
   try {
-    if (value.length === 0)
-      throw new CliError("CLI_INPUT", "the value is empty; nothing was stored");
+    if (value.length === 0) {
+      throw new CliError("CLI_INPUT", `the ${kind.flag} is empty; nothing was changed`);
+    }
     return await use(value);
   } finally {
     value.fill(0);
   }
 }
 
-async function readValue({ args, out }: Context, question: string): Promise<Buffer> {
-  const literal = text(args, "value");
+async function readSecret(
+  { args, out }: Context,
+  question: string,
+  { flag, twice }: SecretKind,
+): Promise<Buffer> {
+  const literal = text(args, flag);
   if (literal !== undefined) {
     out.warn(
-      "the shell's history and the process list may keep this value; leave out --value to be asked",
+      `the shell's history and the process list may keep this ${flag}; leave out --${flag} to be asked`,
     );
     return Buffer.from(literal, "utf8");
   }
-  const path = text(args, "value-file");
-  if (path !== undefined)
-    return trimNewline(await readFileOctets(path), isOn(args, "keep-newline"));
-  if (isOn(args, "value-stdin")) {
-    return trimNewline(await readAll(process.stdin), isOn(args, "keep-newline"));
-  }
+  const keepNewline = isOn(args, "keep-newline");
+  const path = text(args, `${flag}-file`);
+  if (path !== undefined) return trimNewline(await readFileOctets(path), keepNewline);
+  if (isOn(args, `${flag}-stdin`)) return trimNewline(await readAll(process.stdin), keepNewline);
   if (process.stdin.isTTY !== true) {
     throw usageError(
-      "there is no terminal to ask for the value",
-      "give it with --value-stdin or --value-file",
+      `there is no terminal to ask for the ${flag}`,
+      `give it with --${flag}-stdin or --${flag}-file`,
     );
   }
+  return await askOnTerminal(question, flag, twice === true);
+}
+
+async function askOnTerminal(question: string, what: string, twice: boolean): Promise<Buffer> {
   const { promptHidden, withTerminal } = await import("./prompt.ts");
-  return await withTerminal((terminal) =>
-    promptHidden(question, process.stdin, terminal, VALUE_BYTES_MAX),
-  );
+  return await withTerminal(async (terminal) => {
+    const ask = (text: string) => promptHidden(text, process.stdin, terminal, VALUE_BYTES_MAX);
+    const first = await ask(question);
+    if (!twice) return first;
+    const second = await ask("once more:");
+    const same = first.equals(second);
+    second.fill(0);
+    if (same) return first;
+    first.fill(0);
+    throw new CliError("CLI_INPUT", `the two are not the same ${what}; nothing was changed`);
+  });
 }
 
 /** The value without the one `\n` or `\r\n` that editors and `echo` add. Wipes what it leaves out. */

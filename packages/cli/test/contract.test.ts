@@ -21,9 +21,9 @@ credential list: --json -v --verbose
 credential create: --provider --secret-ref --secret --auth --header-name --value-template --query-param --path-prefix-template --auth-header --auth-query --basic-username --basic-password --host --workspace-id --group-id --json -v --verbose
 credential delete: --json -v --verbose
 status: --json -v --verbose
-init: --provider --file-path --env-var --dev --json -v --verbose
+init: --provider --file-path --env-var --keychain-service --keychain-account --passphrase-stdin --passphrase-file --passphrase --dev --json -v --verbose
 lock: --json -v --verbose
-unlock: --json -v --verbose
+unlock: --passphrase-stdin --passphrase-file --passphrase --json -v --verbose
 audit: --limit --before-ts-ms --json -v --verbose
 audit verify: --json -v --verbose
 restart: --json -v --verbose

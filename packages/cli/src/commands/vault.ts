@@ -1,4 +1,27 @@
-import { type Command, JSON_FLAGS } from "../command.ts";
+import { type Command, type Flag, JSON_FLAGS } from "../command.ts";
+
+const PASSPHRASE_FLAGS: readonly Flag[] = [
+  {
+    name: "passphrase-stdin",
+    kind: "switch",
+    summary: "read the passphrase from stdin",
+    conflicts: ["passphrase", "passphrase-file"],
+  },
+  {
+    name: "passphrase-file",
+    kind: "text",
+    value: "PATH",
+    summary: "read the passphrase from a file",
+    conflicts: ["passphrase"],
+    completes: "file",
+  },
+  {
+    name: "passphrase",
+    kind: "text",
+    value: "TEXT",
+    summary: "the passphrase itself; the shell's history and the process list will have it",
+  },
+];
 
 export const vaultCommands: readonly Command[] = [
   {
@@ -12,7 +35,7 @@ export const vaultCommands: readonly Command[] = [
     words: ["init"],
     summary: "make a new vault",
     details: [
-      "Refuses when there is one already. The key that protects the vault comes from a file of its own (the default) or from an environment variable that you fill.",
+      "Refuses when there is one already. The key that protects the vault comes from a file of its own (the default), an environment variable that you fill, a passphrase, or the system's keychain. A passphrase vault is locked whenever the daemon starts, until `aivault unlock`.",
     ],
     flags: [
       {
@@ -44,6 +67,19 @@ export const vaultCommands: readonly Command[] = [
         summary: "the variable that holds 32 bytes in base64; default: AIVAULT_KEY",
       },
       {
+        name: "keychain-service",
+        kind: "text",
+        value: "NAME",
+        summary: "ignored: the entry is always `aivault`; accepted for older scripts",
+      },
+      {
+        name: "keychain-account",
+        kind: "text",
+        value: "NAME",
+        summary: "ignored: the entry's account follows from the vault; accepted for older scripts",
+      },
+      ...PASSPHRASE_FLAGS,
+      {
         name: "dev",
         kind: "switch",
         summary:
@@ -68,8 +104,8 @@ export const vaultCommands: readonly Command[] = [
   },
   {
     words: ["unlock"],
-    summary: "obtain the vault's key again",
-    flags: JSON_FLAGS,
+    summary: "obtain the vault's key again; asks for the passphrase if that is where it comes from",
+    flags: [...PASSPHRASE_FLAGS, ...JSON_FLAGS],
     load: async () => (await import("../run/lock.ts")).runUnlock,
   },
   {

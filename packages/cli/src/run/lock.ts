@@ -1,5 +1,6 @@
 import { wantsJson } from "../args.ts";
 import type { Context } from "../context.ts";
+import { useSecretInput } from "../secret-input.ts";
 import { vaultShape } from "../shapes.ts";
 
 /** Have the daemon forget the vault's key. */
@@ -9,10 +10,16 @@ export async function runLock(context: Context): Promise<void> {
   await report(context, "locked");
 }
 
-/** Have the daemon obtain the vault's key from where it comes from. */
+/** Have the daemon obtain the vault's key: from where it comes, or from the passphrase we ask for. */
 export async function runUnlock(context: Context): Promise<void> {
   const operator = await context.session.operator();
-  await operator.unlock();
+  const { vault } = await operator.status();
+  if (vault.locked && vault.keyProvider.kind === "passphrase") {
+    const kind = { flag: "passphrase" } as const;
+    await useSecretInput(context, "passphrase (not shown):", kind, (passphrase) =>
+      operator.unlock(passphrase),
+    );
+  } else await operator.unlock();
   await report(context, "unlocked");
 }
 

@@ -8,23 +8,30 @@ import { useSecretInput } from "../secret-input.ts";
 import { scopeText, secretShape } from "../shapes.ts";
 import { counted, table } from "../table.ts";
 
+const VALUE = { flag: "value" } as const;
+
 /** Store a secret. The value is read first, so that giving up leaves no vault behind. */
 export async function runCreate(context: Context): Promise<void> {
   const { args, out, session } = context;
   const name = oneOf(context, "name", "name");
   const scope = scopeFromFlags(args);
   const aliases = list(args, "alias");
-  const created = await useSecretInput(context, `value of ${name} (not shown):`, async (value) => {
-    const operator = await session.operator({ orInit: true });
-    return await operator.createSecret(
-      {
-        name,
-        ...(aliases.length === 0 ? {} : { aliases }),
-        ...(scope === undefined ? {} : { scope }),
-      },
-      value,
-    );
-  });
+  const created = await useSecretInput(
+    context,
+    `value of ${name} (not shown):`,
+    VALUE,
+    async (value) => {
+      const operator = await session.operator({ orInit: true });
+      return await operator.createSecret(
+        {
+          name,
+          ...(aliases.length === 0 ? {} : { aliases }),
+          ...(scope === undefined ? {} : { scope }),
+        },
+        value,
+      );
+    },
+  );
   result(context, created.secret, "stored");
   explainProvisioning(out, created.secret, created.provisioning);
 }
@@ -85,8 +92,11 @@ export async function runUpdate(context: Context): Promise<void> {
 export async function runRotate(context: Context): Promise<void> {
   const which = whichSecret(context);
   const operator = await context.session.operator();
-  const secret = await useSecretInput(context, `new value of ${which} (not shown):`, (value) =>
-    operator.rotateSecret(which, value),
+  const secret = await useSecretInput(
+    context,
+    `new value of ${which} (not shown):`,
+    VALUE,
+    (value) => operator.rotateSecret(which, value),
   );
   result(context, secret, "rotated");
 }
