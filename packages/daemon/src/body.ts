@@ -18,8 +18,8 @@ const BODY_TIMEOUT_MS = 30_000;
  * Collect a stream into one buffer that the caller owns and wipes.
  *
  * Every chunk is wiped as soon as it is copied: the stream may carry a secret's value, and chunks are
- * views of buffers that would otherwise wait for the collector. The kernel's copies, and what V8 may
- * have moved, are out of our reach.
+ * views of buffers that would otherwise wait for the collector. The kernel's copies, and what V8 or
+ * the multipart parser may have moved, are out of our reach.
  *
  * @throws {Problem} `request_too_large`, `invalid_request` when it ends early or takes too long.
  */

@@ -32,18 +32,16 @@ export async function initVault(options: InitVaultOptions): Promise<WireStatus["
   if (vaultExists(paths)) throw exists(paths);
   const provider = chosenKeyProvider(keyProvider, paths, env);
   const store = await openFileStore(paths.root);
-  // Looked at again: whoever held the lock before us may have made it.
-  if (vaultExists(paths)) {
+  let vault: Vault;
+  try {
+    // Looked at again: whoever held the lock before us may have made it.
+    if (vaultExists(paths)) throw exists(paths);
+    const effects = { store, random: systemRandom, now: Date.now };
+    vault = await Vault.create({ ...effects, keyProvider: provider, dev });
+  } catch (error) {
     await store.close();
-    throw exists(paths);
+    throw error;
   }
-  const vault = await Vault.create({
-    store,
-    random: systemRandom,
-    now: Date.now,
-    keyProvider: provider,
-    dev,
-  });
   try {
     await vault.audit.flush();
     const status = vault.status();
