@@ -1,7 +1,9 @@
+import { matchesCapability } from "@aivault/policy";
 import { isHostTemplate, type Registry } from "@aivault/registry";
 import type {
   AuditEvent,
   Clock,
+  GroupReference,
   Page,
   RandomBytes,
   SecretMetadata,
@@ -15,15 +17,24 @@ import {
   findCapability,
   isUsable,
   loadCatalog,
+  policyOf,
   type QuarantinedDocument,
 } from "./catalog.ts";
+import { type InvocationContext, scopeContext } from "./context.ts";
 import { type Credential, missingVariables, viewCredential } from "./credential.ts";
 import { BrokerError, toBrokerError } from "./errors.ts";
 import { injectCredential } from "./inject.ts";
 import type { Invocation, Plan, Principal, ResponseSink } from "./invocation.ts";
 import { InvocationLimits } from "./invocation-limits.ts";
+import { contextOf, isWithinReach, type ScopeContext } from "./isolation.ts";
 import { OAuthTokens } from "./oauth-tokens.ts";
-import { createCapability, createCredential } from "./operate.ts";
+import {
+  createBinding,
+  createCapability,
+  createCredential,
+  deleteDocument,
+  setPolicy,
+} from "./operate.ts";
 import { describePlan, type PlannedRequest, planRequest } from "./plan.ts";
 import {
   createSecret,
@@ -37,8 +48,10 @@ import { ResponseRelay } from "./response.ts";
 import { type BrokerSettings, type ResolvedSettings, resolveSettings } from "./settings.ts";
 import type { Upstream, UpstreamLimits } from "./upstream.ts";
 import type {
+  BindingView,
   CapabilityView,
   CredentialView,
+  NewBinding,
   NewCapability,
   NewCredential,
   NewSecret,
@@ -158,17 +171,17 @@ export class Broker {
       const catalog = await this.#currentCatalog();
       const capability = findCapability(envelope.capability, catalog, this.#registry);
       if (capability === null) throw unknownCapability(envelope.capability);
-      const credential = await resolveCredential(capability, envelope.credential, null, {
-        catalog,
-        registry: this.#registry,
-        vault: this.#vault,
-      });
+      const { credential } = await resolveCredential(
+        capability,
+        { principal, requested: envelope.credential, context: invocation.context },
+        { catalog, registry: this.#registry, vault: this.#vault },
+      );
       const planned = planRequest(envelope, capability, credential, {
         registry: this.#registry,
         catalog,
         userAgent: this.#userAgent,
       });
-      const policy = catalog.policies.get(capability.id) ?? {};
+      const policy = policyOf(capability.id, catalog);
       if (spend) leave = await this.#limits.enter(capability.id, policy);
       // G18: before the provider is contacted. If it cannot be written, nothing is sent.
       await this.#append({
@@ -327,18 +340,31 @@ export class Broker {
     }
   }
 
-  /** What there is to invoke. Callers see what works; operators also what is missing. */
-  async listCapabilities(principal: Principal): Promise<readonly CapabilityView[]> {
+  /**
+   * What there is to invoke. Callers see what works from where they stand and what their token grants;
+   * operators everything, and what is missing.
+   */
+  async listCapabilities(
+    principal: Principal,
+    context?: InvocationContext,
+  ): Promise<readonly CapabilityView[]> {
     const catalog = await this.#currentCatalog();
+    const place = principal.kind === "operator" ? "anywhere" : scopeContext(context);
+    const granted = (id: string) =>
+      (context?.grants ?? []).every(({ capabilities }) =>
+        capabilities.some((pattern) => matchesCapability(pattern, id)),
+      );
     const views: CapabilityView[] = [];
     for (const { capabilities } of this.#registry.providers) {
       for (const { id } of capabilities) {
         const capability = findCapability(id, catalog, this.#registry);
-        if (capability !== null) views.push(await this.#view(capability, catalog));
+        if (capability !== null && granted(id)) {
+          views.push(await this.#view(capability, catalog, place));
+        }
       }
     }
     for (const capability of catalog.capabilities.values()) {
-      views.push(await this.#view(capability, catalog));
+      if (granted(capability.id)) views.push(await this.#view(capability, catalog, place));
     }
     return views
       .filter(({ ready }) => ready || principal.kind === "operator")
@@ -353,10 +379,18 @@ export class Broker {
     return await this.#view(capability, catalog);
   }
 
-  async #view(capability: Capability, catalog: Catalog): Promise<CapabilityView> {
+  async #view(
+    capability: Capability,
+    catalog: Catalog,
+    place: ScopeContext | null | "anywhere" = "anywhere",
+  ): Promise<CapabilityView> {
     const { id, provider, description, host, port, risk, rules, origin } = capability;
     const ready = (catalog.credentialsOf.get(provider) ?? []).some(
-      (credential) => isUsable(credential, catalog) && serves(credential, capability),
+      (credential) =>
+        serves(credential, capability) &&
+        (place === "anywhere"
+          ? isUsable(credential, catalog, contextOf(credential.scope))
+          : isWithinReach(place, credential) && isUsable(credential, catalog, place)),
     );
     return {
       id,
@@ -439,7 +473,7 @@ export class Broker {
 
   /** @returns False when there is none. A quarantined one is deleted as well. */
   async deleteCredential(id: string): Promise<boolean> {
-    return await this.#deleteDocument("credential", id);
+    return await guard(() => deleteDocument(this.#sources, "credential", id));
   }
 
   /** @throws {BrokerError} `conflict`, `invalid_request`, `policy_violation`. */
@@ -458,22 +492,90 @@ export class Broker {
 
   /** @returns False when an operator made none of this id. */
   async deleteCapability(id: string): Promise<boolean> {
-    return await this.#deleteDocument("capability", id);
+    return await guard(() => deleteDocument(this.#sources, "capability", id));
+  }
+
+  /**
+   * Decides which credential, or which secret's, is used for a capability in a scope.
+   *
+   * @throws {BrokerError} `conflict`, `credential_not_found`, `secret_not_found`, `invalid_request`: the
+   * credential lies outside the binding's scope.
+   */
+  async createBinding(input: NewBinding): Promise<BindingView> {
+    return await guard(async () =>
+      createBinding(this.#sources, input, await this.#currentCatalog()),
+    );
+  }
+
+  /** Every binding that is not quarantined, in order of id. */
+  async listBindings(): Promise<readonly BindingView[]> {
+    return await guard(async () =>
+      [...(await this.#currentCatalog()).bindings.values()].sort((a, b) => (a.id < b.id ? -1 : 1)),
+    );
+  }
+
+  /** @returns False when there is none. A quarantined one is deleted as well. */
+  async deleteBinding(id: string): Promise<boolean> {
+    return await guard(() => deleteDocument(this.#sources, "binding", id));
+  }
+
+  /**
+   * Demands something of a capability; what was demanded before is forgotten.
+   *
+   * @throws {BrokerError} `capability_not_found`, `invalid_request`.
+   */
+  async setPolicy(capabilityId: string, policy: CapabilityPolicy): Promise<CapabilityPolicy> {
+    return await guard(async () => {
+      const catalog = await this.#currentCatalog();
+      if (findCapability(capabilityId, catalog, this.#registry) === null) {
+        throw unknownCapability(capabilityId);
+      }
+      return await setPolicy(this.#sources, capabilityId, policy);
+    });
+  }
+
+  /** What is demanded of a capability; null for nothing. @throws {BrokerError} `vault_unavailable`. */
+  async getPolicy(capabilityId: string): Promise<CapabilityPolicy | null> {
+    return await guard(async () => {
+      const catalog = await this.#currentCatalog();
+      policyOf(capabilityId, catalog);
+      return catalog.policies.get(capabilityId) ?? null;
+    });
+  }
+
+  /** @returns False when there was none. A quarantined one is deleted as well. */
+  async deletePolicy(capabilityId: string): Promise<boolean> {
+    return await guard(() => deleteDocument(this.#sources, "policy", capabilityId));
+  }
+
+  /** Puts a secret within reach of a group of its workspace, or of any group when it is global. */
+  async attachSecret(secretId: string, group: GroupReference): Promise<SecretMetadata> {
+    return await guard(() => this.#changeGroup("attached", secretId, group));
+  }
+
+  /** Takes it out of the group's reach again. */
+  async detachSecret(secretId: string, group: GroupReference): Promise<SecretMetadata> {
+    return await guard(() => this.#changeGroup("detached", secretId, group));
+  }
+
+  #changeGroup(
+    change: "attached" | "detached",
+    secretId: string,
+    group: GroupReference,
+  ): Promise<SecretMetadata> {
+    return this.#vault.transaction(async (tx) => {
+      const secret =
+        change === "attached"
+          ? await tx.attachGroup(secretId, group)
+          : await tx.detachGroup(secretId, group);
+      await this.#vault.audit.append({ kind: `secret.${change}`, secretId, ...group });
+      return secret;
+    });
   }
 
   /** Documents that are set aside because they are malformed, and why. */
   async quarantined(): Promise<readonly QuarantinedDocument[]> {
     return await guard(async () => (await this.#currentCatalog()).quarantined);
-  }
-
-  async #deleteDocument(kind: "credential" | "capability", id: string): Promise<boolean> {
-    return await guard(() =>
-      this.#vault.transaction(async (tx) => {
-        const deleted = await tx.deleteDocument(kind, id);
-        if (deleted) await this.#vault.audit.append({ kind: `${kind}.deleted`, [kind]: id });
-        return deleted;
-      }),
-    );
   }
 
   get #sources(): ProvisionSources {

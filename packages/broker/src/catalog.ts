@@ -1,5 +1,6 @@
 import type { Registry } from "@aivault/registry";
 import type { DocumentKind, SealedDocument, SecretMetadata, Vault } from "@aivault/vault-core";
+import { type Binding, parseBinding } from "./binding.ts";
 import {
   type Capability,
   type CapabilityOptions,
@@ -9,6 +10,7 @@ import {
 import { type CapabilityPolicy, parseCapabilityPolicy } from "./capability-policy.ts";
 import { type Credential, completeCredential, parseCredentialDocument } from "./credential.ts";
 import { BrokerError, isBrokerError } from "./errors.ts";
+import { isWithinReach, type ScopeContext } from "./isolation.ts";
 
 /** A document that is not used, and why. */
 export interface QuarantinedDocument {
@@ -28,6 +30,8 @@ export interface Catalog {
   readonly capabilities: ReadonlyMap<string, Capability>;
   /** By capability. */
   readonly policies: ReadonlyMap<string, CapabilityPolicy>;
+  /** By id. */
+  readonly bindings: ReadonlyMap<string, Binding>;
   readonly quarantined: readonly QuarantinedDocument[];
   /** Metadata of the secrets that credentials use. A secret that is gone is absent. */
   readonly secrets: ReadonlyMap<string, SecretMetadata>;
@@ -76,6 +80,11 @@ export async function loadCatalog(
     return capability;
   });
   const policies = await load("policy", ({ value }) => parseCapabilityPolicy(value));
+  const bindings = await load("binding", ({ id, value }) => {
+    const binding = parseBinding(value);
+    if (binding.id !== id) throw new BrokerError("invalid_request", "the id is not its own");
+    return binding;
+  });
   const secrets = new Map<string, SecretMetadata>();
   for (const { secrets: used } of credentials.values()) {
     for (const secretId of Object.values(used)) {
@@ -90,7 +99,16 @@ export async function loadCatalog(
     if (of === undefined) credentialsOf.set(credential.provider, [credential]);
     else of.push(credential);
   }
-  return { revision, credentials, credentialsOf, capabilities, policies, quarantined, secrets };
+  return {
+    revision,
+    credentials,
+    credentialsOf,
+    capabilities,
+    policies,
+    bindings,
+    quarantined,
+    secrets,
+  };
 }
 
 async function allDocuments(vault: Vault, kind: DocumentKind): Promise<readonly SealedDocument[]> {
@@ -117,7 +135,31 @@ export function findCapability(
   return entry === null ? (catalog.capabilities.get(id) ?? null) : registryCapability(entry);
 }
 
-/** Whether every secret that the credential uses still exists. */
-export function isUsable(credential: Credential, catalog: Catalog): boolean {
-  return Object.values(credential.secrets).every((secretId) => catalog.secrets.has(secretId));
+/** Whether every secret that the credential uses still exists, and is in reach. */
+export function isUsable(
+  credential: Credential,
+  catalog: Catalog,
+  place: ScopeContext | null,
+): boolean {
+  return Object.values(credential.secrets).every((secretId) => {
+    const secret = catalog.secrets.get(secretId);
+    return secret !== undefined && isWithinReach(place, secret);
+  });
+}
+
+/**
+ * What an operator demands of a capability.
+ *
+ * @throws {BrokerError} `vault_unavailable`: there is a policy and it cannot be read. Going on without it
+ * would lift what an operator set.
+ */
+export function policyOf(capabilityId: string, catalog: Catalog): CapabilityPolicy {
+  const broken = catalog.quarantined.find(
+    ({ kind, id }) => kind === "policy" && id === capabilityId,
+  );
+  if (broken === undefined) return catalog.policies.get(capabilityId) ?? {};
+  throw new BrokerError(
+    "vault_unavailable",
+    `the policy of \`${capabilityId}\` is not readable (${broken.problem}); an operator can set it anew`,
+  );
 }

@@ -32,6 +32,7 @@ export type BrokerReason =
   | "auth_query_rejected"
   | "duplicate_header"
   | "body_mode_conflict"
+  | "capability_not_granted"
   | "redirect_blocked"
   | "secret_pinned"
   | "file_path_not_accepted";

@@ -1,5 +1,7 @@
 export { Broker, type BrokerOptions, type OutsideDenial } from "./broker.ts";
+export type { CapabilityPolicy } from "./capability-policy.ts";
 export type { QuarantinedDocument } from "./catalog.ts";
+export type { InvocationContext, TokenGrant, UseLimits } from "./context.ts";
 export {
   BrokerError,
   type BrokerErrorCode,
@@ -28,8 +30,10 @@ export type {
   UpstreamRequest,
 } from "./upstream.ts";
 export type {
+  BindingView,
   CapabilityView,
   CredentialView,
+  NewBinding,
   NewCapability,
   NewCredential,
   NewSecret,

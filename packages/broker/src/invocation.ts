@@ -1,4 +1,5 @@
 import type { Envelope, HeaderPair } from "@aivault/policy";
+import type { InvocationContext } from "./context.ts";
 
 /** Who asks, as the transport established it. */
 export interface Principal {
@@ -31,6 +32,8 @@ export interface Invocation {
   readonly uploads: AsyncIterable<Upload> | null;
   /** Shortens the broker's own deadline for the whole exchange. */
   readonly timeoutMs?: number;
+  /** Where the caller stands and what its token grants; left out for a caller without a token. */
+  readonly context?: InvocationContext;
 }
 
 /** What is about to be done, without the credential. */

@@ -1,12 +1,14 @@
 import { expandHost, hostVariableNames, isHostTemplate, type Provider } from "@aivault/registry";
-import type { Scope, SecretMetadata } from "@aivault/vault-core";
+import type { DocumentKind, JsonValue, Scope, SecretMetadata } from "@aivault/vault-core";
+import { type Binding, parseBinding, serializeBinding } from "./binding.ts";
 import {
   type Capability,
   type CapabilityOptions,
   parseCapability,
   serializeCapability,
 } from "./capability.ts";
-import type { Catalog } from "./catalog.ts";
+import { type CapabilityPolicy, parseCapabilityPolicy } from "./capability-policy.ts";
+import { type Catalog, isUsable } from "./catalog.ts";
 import {
   authAlternatives,
   type Credential,
@@ -17,10 +19,11 @@ import {
   serializeCredential,
 } from "./credential.ts";
 import { BrokerError } from "./errors.ts";
+import { contextOf, isWithinReach } from "./isolation.ts";
 import { requirePin } from "./plan.ts";
 import type { ProvisionSources } from "./provision.ts";
-import { invalidShape, readMembers, readStringRecord } from "./shape.ts";
-import type { NewCapability, NewCredential } from "./views.ts";
+import { readMembers, readStringRecord } from "./shape.ts";
+import type { NewBinding, NewCapability, NewCredential } from "./views.ts";
 
 /**
  * Makes a credential by hand, through the validator that loads it (W-C2).
@@ -70,9 +73,9 @@ export async function createCredential(
     options.isInternalHost,
   );
   const credential = completeCredential(document, registry);
-  for (const { name, pinnedProvider, scope: reach } of found.values()) {
-    requirePin(name, pinnedProvider, credential.hosts, credential, registry);
-    requireWithin(scope, reach, name);
+  for (const secret of found.values()) {
+    requirePin(secret.name, secret.pinnedProvider, credential.hosts, credential, registry);
+    requireWithin(scope, secret);
   }
   await vault.transaction(async (tx) => {
     if ((await tx.getDocument("credential", document.id)) !== null) {
@@ -183,14 +186,12 @@ function matchTemplate(
 }
 
 /** A secret of one workspace must not become usable everywhere through a wider credential (W-F3). */
-function requireWithin(credential: Scope, secret: Scope, name: string): void {
-  const within =
-    secret.kind === "global" ||
-    (credential.kind !== "global" &&
-      credential.workspaceId === secret.workspaceId &&
-      (secret.kind === "workspace" ||
-        (credential.kind === "group" && credential.groupId === secret.groupId)));
-  if (!within) throw invalidShape(`the credential's scope`, `within that of \`${name}\``);
+function requireWithin(credential: Scope, secret: SecretMetadata): void {
+  if (isWithinReach(contextOf(credential), secret)) return;
+  throw new BrokerError(
+    "invalid_request",
+    `the secret \`${secret.name}\` is not in reach of the credential's scope; a group reaches what is attached to it`,
+  );
 }
 
 /**
@@ -241,4 +242,88 @@ export async function createCapability(
     });
   });
   return capability;
+}
+
+/**
+ * Makes a binding.
+ *
+ * @throws {BrokerError} `conflict`: the id is taken; `credential_not_found`, `secret_not_found`;
+ * `invalid_request`: where the binding holds, the credential could not be used.
+ */
+export async function createBinding(
+  sources: ProvisionSources,
+  input: NewBinding,
+  catalog: Catalog,
+): Promise<Binding> {
+  const { vault, now } = sources;
+  const draft = parseBinding({ ...input, createdAtMs: now() });
+  const secret =
+    draft.secret === null ? null : await findSecret(sources, draft.secret, draft.scope);
+  const binding = { ...draft, secret: secret?.secretId ?? null };
+  const place = contextOf(binding.scope);
+  if (binding.credential !== null) {
+    const credential = catalog.credentials.get(binding.credential);
+    if (credential === undefined) {
+      throw new BrokerError(
+        "credential_not_found",
+        `there is no credential \`${binding.credential}\``,
+        { hint: "aivault credential list" },
+      );
+    }
+    if (!isWithinReach(place, credential) || !isUsable(credential, catalog, place)) {
+      throw outOfReach(`the credential \`${credential.id}\``);
+    }
+  }
+  if (secret !== null && !isWithinReach(place, secret)) {
+    throw outOfReach(`the secret \`${secret.name}\``);
+  }
+  await vault.transaction(async (tx) => {
+    if ((await tx.getDocument("binding", binding.id)) !== null) {
+      throw new BrokerError("conflict", `there is a binding \`${binding.id}\` already`);
+    }
+    await tx.putDocument("binding", binding.id, serializeBinding(binding), {
+      expectedRevision: null,
+    });
+    await vault.audit.append({
+      kind: "binding.created",
+      binding: binding.id,
+      capability: binding.capability,
+      consumer: binding.consumer,
+      credential: binding.credential,
+      secretId: binding.secret,
+    });
+  });
+  return binding;
+}
+
+function outOfReach(what: string): BrokerError {
+  return new BrokerError("invalid_request", `${what} is not in reach of the binding's scope`);
+}
+
+/** Stores what is demanded of a capability, through the validator that loads it (W-C2). */
+export async function setPolicy(
+  { vault }: ProvisionSources,
+  capabilityId: string,
+  input: CapabilityPolicy,
+): Promise<CapabilityPolicy> {
+  const policy = parseCapabilityPolicy(input);
+  await vault.transaction(async (tx) => {
+    await tx.putDocument("policy", capabilityId, { ...policy } as unknown as JsonValue);
+    await vault.audit.append({ kind: "policy.set", capability: capabilityId });
+  });
+  return policy;
+}
+
+/** Deletes a document of an operator's. @returns Whether there was one. */
+export async function deleteDocument(
+  { vault }: ProvisionSources,
+  kind: DocumentKind & ("credential" | "capability" | "binding" | "policy"),
+  id: string,
+): Promise<boolean> {
+  return await vault.transaction(async (tx) => {
+    const deleted = await tx.deleteDocument(kind, id);
+    const noun = kind === "policy" ? "capability" : kind;
+    if (deleted) await vault.audit.append({ kind: `${kind}.deleted`, [noun]: id });
+    return deleted;
+  });
 }

@@ -1,15 +1,13 @@
 import type { Registry } from "@aivault/registry";
-import type { Scope, Vault } from "@aivault/vault-core";
+import type { Vault } from "@aivault/vault-core";
+import { applicableBindings, type Binding, NEARNESS, precedence } from "./binding.ts";
 import type { Capability } from "./capability.ts";
 import { type Catalog, isUsable } from "./catalog.ts";
+import { type InvocationContext, requireGranted, scopeContext } from "./context.ts";
 import { authAlternatives, type Credential } from "./credential.ts";
 import { BrokerError } from "./errors.ts";
-
-/** Where a caller stands, as its token says; null for a caller without token. */
-export interface ScopeContext {
-  readonly workspaceId: string;
-  readonly groupId: string | null;
-}
+import type { Principal } from "./invocation.ts";
+import { contextOf, isWithinReach, type ScopeContext } from "./isolation.ts";
 
 /** What there is to choose from. */
 export interface ResolveSources {
@@ -18,66 +16,140 @@ export interface ResolveSources {
   readonly vault: Vault;
 }
 
+/** Who asks, and for which credential. */
+export interface CredentialRequest {
+  readonly principal: Principal;
+  /** From the envelope, or null. */
+  readonly requested: string | null;
+  readonly context: InvocationContext | undefined;
+}
+
+/** A credential, and by which rule it was chosen. */
+export interface ResolvedCredential {
+  readonly credential: Credential;
+  /** For people: `named by the caller`, `binding \`ci\``. */
+  readonly because: string;
+}
+
 /**
- * Chooses the credential of an invocation: the one asked for, else the nearest scope (group, workspace,
- * global), then the greatest priority.
+ * Chooses the credential of an invocation: the one the caller names, else the one its token is pinned to,
+ * else by scope, group before workspace before global; in each scope a binding before what is only stored
+ * there, and among those the greatest priority. What is left must be one.
  *
- * @param requested - From the envelope, or null.
- * @throws {BrokerError} `credential_not_found`, with the command that would make one;
- * `credential_ambiguous`, with the choices.
+ * @throws {BrokerError} `policy_violation` with `capability_not_granted`; `credential_not_found`, with the
+ * command that would make one; `credential_ambiguous`, with the choices.
  */
 export async function resolveCredential(
   capability: Capability,
-  requested: string | null,
-  context: ScopeContext | null,
-  { catalog, registry, vault }: ResolveSources,
-): Promise<Credential> {
+  request: CredentialRequest,
+  sources: ResolveSources,
+): Promise<ResolvedCredential> {
+  const { catalog, registry, vault } = sources;
+  const { requested, context } = request;
+  const grants = context?.grants ?? [];
+  const pinned = requireGranted(grants, capability.id, requested);
+  const named = requested ?? pinned;
+  const place = placeOf(request, named, catalog);
   const candidates = (catalog.credentialsOf.get(capability.provider) ?? []).filter(
     (credential) =>
       (credential.capabilities === null || credential.capabilities.includes(capability.id)) &&
-      isUsable(credential, catalog) &&
-      isEligible(credential.scope, context, credential.id === requested),
+      isWithinReach(place, { scope: credential.scope }) &&
+      isUsable(credential, catalog, place),
   );
-  if (requested !== null) {
-    const chosen = candidates.find(({ id }) => id === requested);
-    if (chosen !== undefined) return chosen;
-    throw new BrokerError(
-      "credential_not_found",
-      `no credential \`${requested}\` that \`${capability.id}\` can be called with`,
-      { hint: "aivault credential list" },
-    );
+  if (named !== null) {
+    const credential = candidates.find(({ id }) => id === named);
+    if (credential === undefined) throw notUsable(named, capability);
+    return {
+      credential,
+      because: requested === null ? "the token is pinned to it" : "named by the caller",
+    };
   }
-  const best = Math.max(...candidates.map(rank));
-  const [chosen, ...others] = candidates.filter((candidate) => rank(candidate) === best);
-  if (chosen === undefined) {
+  const bound = applicableBindings(catalog.bindings.values(), {
+    capabilityId: capability.id,
+    context: place,
+    consumers: [
+      ...(context?.consumer === undefined ? [] : [context.consumer]),
+      ...grants.map(({ tokenId }) => tokenId),
+    ],
+  });
+  const nearest = candidates.reduce((best, { scope }) => Math.max(best, NEARNESS[scope.kind]), -1);
+  const [first] = bound;
+  if (first !== undefined && NEARNESS[first.scope.kind] >= nearest) {
+    const equals = bound.filter((binding) => precedence(binding) === precedence(first));
+    return byBinding(capability, equals, candidates);
+  }
+  const best = candidates.reduce((most, credential) => Math.max(most, rank(credential)), -Infinity);
+  const choices = candidates.filter((candidate) => rank(candidate) === best);
+  const credential = onlyOne(capability, choices);
+  if (credential === null) {
     throw notFound(capability, await missingSecrets(capability, vault, registry));
   }
-  if (others.length > 0) {
-    const ids = [chosen, ...others].map(({ id }) => `\`${id}\``).join(", ");
-    throw new BrokerError(
-      "credential_ambiguous",
-      `\`${capability.id}\` can be called with ${ids}; name one as \`credential\``,
-      { hint: `--credential ${chosen.id}` },
-    );
-  }
-  return chosen;
+  const { kind } = credential.scope;
+  return {
+    credential,
+    because: candidates.length === 1 ? "the only one" : `the nearest scope is ${kind}`,
+  };
 }
 
-/** Isolation is decided here and nowhere else: what lies outside the caller's scope does not exist. */
-function isEligible(scope: Scope, context: ScopeContext | null, named: boolean): boolean {
-  if (scope.kind === "global") return true;
-  // Without a token nothing says where the caller stands; it gets what it names, as an operator would.
-  if (context === null) return named;
-  if (scope.workspaceId !== context.workspaceId) return false;
-  return scope.kind === "workspace" || scope.groupId === context.groupId;
+/** An operator who names a credential stands where that is: it could have made a token for there. */
+function placeOf(
+  { principal, context }: CredentialRequest,
+  named: string | null,
+  catalog: Catalog,
+): ScopeContext | null {
+  const place = scopeContext(context);
+  if (place !== null || principal.kind !== "operator" || named === null) return place;
+  const scope = catalog.credentials.get(named)?.scope;
+  return scope === undefined ? null : contextOf(scope);
 }
 
-const NEARNESS = { global: 0, workspace: 1, group: 2 } as const;
+/** A binding whose credential cannot be used is an error: what an operator chose is not replaced. */
+function byBinding(
+  capability: Capability,
+  bindings: readonly Binding[],
+  candidates: readonly Credential[],
+): ResolvedCredential {
+  const choices = candidates.filter((candidate) =>
+    bindings.some(({ credential, secret }) =>
+      credential === null
+        ? Object.values(candidate.secrets).includes(secret as string)
+        : candidate.id === credential,
+    ),
+  );
+  const ids = bindings.map(({ id }) => `\`${id}\``).join(", ");
+  const credential = onlyOne(capability, choices);
+  if (credential !== null) return { credential, because: `binding ${ids}` };
+  throw new BrokerError(
+    "credential_not_found",
+    `binding ${ids} chooses for \`${capability.id}\`, and what it chooses is not usable here`,
+    { hint: "aivault credential list" },
+  );
+}
+
+function onlyOne(capability: Capability, choices: readonly Credential[]): Credential | null {
+  const [chosen, ...others] = choices;
+  if (others.length === 0) return chosen ?? null;
+  const ids = choices.map(({ id }) => `\`${id}\``).join(", ");
+  throw new BrokerError(
+    "credential_ambiguous",
+    `\`${capability.id}\` can be called with ${ids}; name one as \`credential\``,
+    { hint: `--credential ${chosen?.id}` },
+  );
+}
+
 /** Priorities of the registry are small whole numbers; nearness always outweighs them. */
 const PRIORITY_SPAN = 1_000_000;
 
 function rank({ scope, priority }: Credential): number {
   return NEARNESS[scope.kind] * PRIORITY_SPAN + priority;
+}
+
+function notUsable(id: string, capability: Capability): BrokerError {
+  return new BrokerError(
+    "credential_not_found",
+    `no credential \`${id}\` that \`${capability.id}\` can be called with from here`,
+    { hint: "aivault credential list" },
+  );
 }
 
 function notFound(capability: Capability, missing: readonly string[]): BrokerError {

@@ -89,6 +89,31 @@ export interface NewCredential {
   readonly scope?: Scope;
 }
 
+/** A binding to make: to a credential, or to whichever credential uses a secret. */
+export interface NewBinding {
+  readonly id: string;
+  /** A capability id, or a pattern over them such as `openai/*`. */
+  readonly capability: string;
+  /** Default: global. */
+  readonly scope?: Scope;
+  /** A token's id or label, or an agent's name; null or left out for everybody. */
+  readonly consumer?: string | null;
+  readonly credential?: string | null;
+  /** Id or name. */
+  readonly secret?: string | null;
+}
+
+/** A binding, as shown. */
+export interface BindingView {
+  readonly id: string;
+  readonly capability: string;
+  readonly scope: Scope;
+  readonly consumer: string | null;
+  readonly credential: string | null;
+  readonly secret: string | null;
+  readonly createdAtMs: number;
+}
+
 /** A capability to make. */
 export interface NewCapability {
   readonly id: string;

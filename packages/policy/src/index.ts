@@ -3,6 +3,7 @@ export {
   checkAddresses,
   classifyAddress,
 } from "./address.ts";
+export { isCapabilityPattern, matchesCapability } from "./capability-pattern.ts";
 export { type EndpointUrl, parseEndpointUrl } from "./endpoint-url.ts";
 export {
   checkJsonContentType,

@@ -1,0 +1,48 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { isCapabilityPattern, matchesCapability } from "./capability-pattern.ts";
+
+describe("matchesCapability", () => {
+  it.each([
+    ["openai/chat", "openai/chat"],
+    ["openai/*", "openai/chat"],
+    ["openai/*-list", "openai/models-list"],
+    ["*/chat", "openai/chat"],
+    ["*", "a/b"],
+  ])("%s matches %s", (pattern, id) => {
+    expect(matchesCapability(pattern, id)).toBe(true);
+  });
+
+  it.each([
+    ["openai/chat", "openai/chatter"],
+    ["openai/*", "openai-2/chat"],
+    ["openai*", "openai/chat"],
+    ["a*a/x", "a/x"],
+    ["OpenAI/*", "openai/chat"],
+  ])("G13: %s does not match %s", (pattern, id) => {
+    expect(matchesCapability(pattern, id)).toBe(false);
+  });
+
+  it("agrees with a regular expression", () => {
+    fc.assert(
+      fc.property(
+        fc.stringMatching(/^[ab/*]{2,8}$/),
+        fc.stringMatching(/^[ab/]{0,8}$/),
+        (pattern, id) => {
+          fc.pre(pattern !== "*");
+          const expression = new RegExp(`^${pattern.split("*").join("[^/]*")}$`);
+          expect(matchesCapability(pattern, id)).toBe(expression.test(id));
+        },
+      ),
+    );
+  });
+});
+
+describe("isCapabilityPattern", () => {
+  it.each(["*", "openai/*", "a.b_c/d"])("takes %s", (pattern) => {
+    expect(isCapabilityPattern(pattern)).toBe(true);
+  });
+  it.each(["", "a b", "é", "*".repeat(10), "a".repeat(257), "a\n"])("refuses %j", (pattern) => {
+    expect(isCapabilityPattern(pattern)).toBe(false);
+  });
+});
