@@ -11,7 +11,7 @@ import type {
 } from "@aivault/vault-core";
 import { buildBody, type RequestBody } from "./body.ts";
 import type { Capability, CapabilityOptions } from "./capability.ts";
-import type { CapabilityPolicy } from "./capability-policy.ts";
+import { type CapabilityPolicy, exchangeLimits } from "./capability-policy.ts";
 import {
   type Catalog,
   findCapability,
@@ -20,12 +20,12 @@ import {
   policyOf,
   type QuarantinedDocument,
 } from "./catalog.ts";
-import { type InvocationContext, scopeContext } from "./context.ts";
+import { type InvocationContext, scopeContext, type TokenGrant } from "./context.ts";
 import { type Credential, missingVariables, viewCredential } from "./credential.ts";
 import { BrokerError, toBrokerError } from "./errors.ts";
 import { injectCredential } from "./inject.ts";
 import type { Invocation, Plan, Principal, ResponseSink } from "./invocation.ts";
-import { InvocationLimits } from "./invocation-limits.ts";
+import { type Counted, InvocationLimits } from "./invocation-limits.ts";
 import { contextOf, isWithinReach, type ScopeContext } from "./isolation.ts";
 import { OAuthTokens } from "./oauth-tokens.ts";
 import {
@@ -181,8 +181,12 @@ export class Broker {
         catalog,
         userAgent: this.#userAgent,
       });
-      const policy = policyOf(capability.id, catalog);
-      if (spend) leave = await this.#limits.enter(capability.id, policy);
+      const demanded = policyOf(capability.id, catalog);
+      const grants = invocation.context?.grants ?? [];
+      const counted = countedUses(capability.id, demanded, grants);
+      if (spend) leave = await this.#limits.enter(counted);
+      else await this.#limits.check(counted);
+      const policy = { ...demanded, ...exchangeLimits(demanded, grants) };
       // G18: before the provider is contacted. If it cannot be written, nothing is sent.
       await this.#append({
         kind: spend ? "invocation.decided" : "invocation.planned",
@@ -637,6 +641,19 @@ interface Exchange {
   readonly sink: ResponseSink;
   readonly signal: AbortSignal;
   readonly progress: Progress;
+}
+
+function countedUses(
+  capabilityId: string,
+  policy: CapabilityPolicy,
+  grants: readonly TokenGrant[],
+): readonly Counted[] {
+  return [
+    { id: capabilityId, name: `\`${capabilityId}\``, limits: policy },
+    ...grants.flatMap(({ tokenId, limits }) =>
+      limits === undefined ? [] : [{ id: `token:${tokenId}`, name: "the token", limits }],
+    ),
+  ];
 }
 
 function unknownCapability(id: string): BrokerError {

@@ -1,13 +1,8 @@
+import type { TokenGrant, UseLimits } from "./context.ts";
 import { readArray, readCount, readMembers, readString } from "./shape.ts";
 
 /** What an operator demands of one capability: a sealed document of kind `policy` with its id. */
-export interface CapabilityPolicy {
-  readonly requestsPerMinute?: number;
-  readonly concurrency?: number;
-  readonly requestBytesMax?: number;
-  readonly responseBytesMax?: number;
-  readonly totalMs?: number;
-  readonly idleMs?: number;
+export interface CapabilityPolicy extends UseLimits {
   /** Names of JSON members whose values callers do not get to see, at any depth. */
   readonly responseBlock?: readonly string[];
 }
@@ -42,4 +37,22 @@ export function parseCapabilityPolicy(json: unknown): CapabilityPolicy {
     );
   }
   return policy;
+}
+
+/** The least of what the policy and the tokens allow, for each limit that is about one exchange. */
+export function exchangeLimits(
+  policy: CapabilityPolicy,
+  grants: readonly TokenGrant[],
+): Pick<UseLimits, "requestBytesMax" | "responseBytesMax" | "totalMs" | "idleMs"> {
+  const all = [policy, ...grants.flatMap(({ limits }) => (limits === undefined ? [] : [limits]))];
+  const least = (name: keyof UseLimits) => {
+    const given = all.flatMap((limits) => limits[name] ?? []);
+    return given.length === 0 ? {} : { [name]: Math.min(...given) };
+  };
+  return {
+    ...least("requestBytesMax"),
+    ...least("responseBytesMax"),
+    ...least("totalMs"),
+    ...least("idleMs"),
+  };
 }

@@ -1,22 +1,53 @@
-import { EMPTY_WINDOW, parseRateWindow, type RateWindow, take } from "@aivault/policy";
+import {
+  EMPTY_WINDOW,
+  parseRateWindow,
+  type RateWindow,
+  reserve,
+  take,
+  used,
+} from "@aivault/policy";
 import type { Clock, JsonValue, Vault } from "@aivault/vault-core";
-import type { CapabilityPolicy } from "./capability-policy.ts";
+import type { UseLimits } from "./context.ts";
 import { BrokerError } from "./errors.ts";
 
-interface State {
-  window: RateWindow;
-  inFlight: number;
-  /** The write that is under way, and the one that will follow it. */
-  writing: Promise<void> | null;
-  queued: Promise<void> | null;
+/** Something whose use is counted: a capability, or a token. */
+export interface Counted {
+  /** Tells it from every other: a capability's id, or `token:` and the token's. */
+  readonly id: string;
+  /** For messages: `\`openai/chat\``, `the token`. */
+  readonly name: string;
+  readonly limits: Pick<UseLimits, "requestsPerMinute" | "concurrency">;
 }
 
+interface State {
+  /** Everything that was admitted, and what others have reserved. */
+  window: RateWindow;
+  /** Of the stored document; null while there is none. */
+  revision: number | null;
+  /** Admissions that are stored ahead and not used yet, and until when they are good. */
+  reserved: number;
+  reservedUntilMs: number;
+  inFlight: number;
+  /** Admissions so far, and how many of them are stored. */
+  admitted: number;
+  stored: number;
+  writing: Promise<void> | null;
+}
+
+/** How long admissions that were stored ahead are good. A crash costs those that were not used. */
+const RESERVED_MS = 5_000;
+/** The part of a minute's requests that is stored ahead at a time. */
+const RESERVED_PART = 20;
+const RESERVED_MAX = 256;
+const WRITE_ATTEMPTS = 5;
+
 /**
- * Counts what capabilities are used for (G10).
+ * Counts what capabilities and tokens are used for (G10).
  *
- * Rates survive a restart: an admission is in the vault before the request goes out. Requests that are
- * admitted together share a write. Concurrency is not stored, since what was in flight ended with the
- * process.
+ * Rates survive a restart: every admission is in the vault before its request goes out. To spare a write
+ * for each, a block of admissions is stored ahead and used up; what a crash leaves of it counts as used,
+ * so a restart never gives anything back. A document that another broker changed meanwhile is read again
+ * before it is counted on. Concurrency is not stored, since what was in flight ended with the process.
  */
 export class InvocationLimits {
   readonly #vault: Vault;
@@ -32,41 +63,33 @@ export class InvocationLimits {
   }
 
   /**
-   * Admits a request to a capability.
+   * Admits a request to everything that counts it, or to nothing.
    *
    * @returns What to call when the request is over, however it ended.
    * @throws {BrokerError} `rate_limited`, with the time to wait.
    */
-  async enter(capabilityId: string, policy: CapabilityPolicy): Promise<() => void> {
-    const { requestsPerMinute, concurrency } = policy;
-    if (requestsPerMinute === undefined && concurrency === undefined) return () => {};
-    const state = await this.#state(capabilityId);
-    if (concurrency !== undefined && state.inFlight >= concurrency) {
-      throw new BrokerError(
-        "rate_limited",
-        `\`${capabilityId}\` allows ${concurrency} requests at a time`,
-        { retryAfterMs: 1000 },
-      );
-    }
-    if (requestsPerMinute !== undefined) {
-      const taken = take(state.window, this.#now(), requestsPerMinute);
-      state.window = taken.window;
-      if (!taken.allowed) {
-        throw new BrokerError(
-          "rate_limited",
-          `\`${capabilityId}\` allows ${requestsPerMinute} requests per minute`,
-          { retryAfterMs: taken.retryAfterMs },
-        );
-      }
-    }
-    state.inFlight++;
+  async enter(all: readonly Counted[]): Promise<() => void> {
+    const counted = all.filter(isBounded);
+    if (counted.length === 0) return NOTHING_TO_LEAVE;
+    const states = await Promise.all(counted.map(({ id }) => this.#state(id)));
+    const entries = counted.map((one, index) => ({ one, state: states[index] as State }));
+    // From here to the last admission nothing else runs, so all are admitted or none.
+    for (const { one, state } of entries) this.#check(one, state);
+    const tickets = entries.flatMap(({ one, state }) => {
+      state.inFlight++;
+      return one.limits.requestsPerMinute === undefined
+        ? []
+        : [{ one, state, ticket: this.#admit(state, one.limits.requestsPerMinute) }];
+    });
     let left = false;
     const leave = () => {
-      if (!left) state.inFlight--;
+      if (!left) for (const { state } of entries) state.inFlight--;
       left = true;
     };
     try {
-      if (requestsPerMinute !== undefined) await this.#write(capabilityId, state);
+      for (const { one, state, ticket } of tickets) {
+        if (ticket !== null) await this.#secure(one, state, ticket);
+      }
     } catch (error) {
       leave();
       throw error;
@@ -74,52 +97,137 @@ export class InvocationLimits {
     return leave;
   }
 
-  #state(capabilityId: string): Promise<State> {
-    const known = this.#states.get(capabilityId);
+  /** Refuses as {@link enter} would, and counts nothing. */
+  async check(all: readonly Counted[]): Promise<void> {
+    for (const one of all.filter(isBounded)) this.#check(one, await this.#state(one.id));
+  }
+
+  #check({ name, limits }: Counted, state: State): void {
+    const { concurrency, requestsPerMinute } = limits;
+    if (concurrency !== undefined && state.inFlight >= concurrency) {
+      throw new BrokerError("rate_limited", `${name} allows ${concurrency} requests at a time`, {
+        retryAfterMs: 1000,
+      });
+    }
+    if (requestsPerMinute === undefined) return;
+    const { allowed, retryAfterMs } = take(state.window, this.#now(), requestsPerMinute);
+    if (allowed) return;
+    throw new BrokerError(
+      "rate_limited",
+      `${name} allows ${requestsPerMinute} requests per minute`,
+      { retryAfterMs },
+    );
+  }
+
+  /** @returns Null when it was stored ahead, else what {@link #secure} waits for. */
+  #admit(state: State, perMinute: number): number | null {
+    const nowMs = this.#now();
+    state.window = take(state.window, nowMs, perMinute).window;
+    if (state.reserved > 0 && nowMs < state.reservedUntilMs) {
+      state.reserved--;
+      return null;
+    }
+    state.admitted++;
+    return state.admitted;
+  }
+
+  /** Resolves when the admission is in the vault. Those that wait together share a write. */
+  async #secure(one: Counted, state: State, ticket: number): Promise<void> {
+    while (state.stored < ticket) {
+      state.writing ??= this.#store(one, state).finally(() => {
+        state.writing = null;
+      });
+      await state.writing;
+      if (state.stored < ticket && state.reserved > 0 && this.#now() < state.reservedUntilMs) {
+        state.reserved--;
+        return;
+      }
+    }
+  }
+
+  #state(id: string): Promise<State> {
+    const known = this.#states.get(id);
     if (known !== undefined) return known;
-    const loading = this.#load(capabilityId);
-    this.#states.set(capabilityId, loading);
-    loading.catch(() => this.#states.delete(capabilityId));
+    const loading = this.#load(id);
+    this.#states.set(id, loading);
+    loading.catch(() => this.#states.delete(id));
     return loading;
   }
 
-  async #load(capabilityId: string): Promise<State> {
-    const document = await this.#vault.getDocument("state", stateId(capabilityId));
-    const window = document === null ? null : parseRateWindow(document.value);
-    if (window !== null && !window.ok) {
-      throw new BrokerError(
-        "vault_unavailable",
-        `the stored rate of \`${capabilityId}\` is damaged`,
+  async #load(id: string): Promise<State> {
+    const document = await this.#vault.getDocument("state", stateId(id));
+    return {
+      window: document === null ? EMPTY_WINDOW : readWindow(document.value, id),
+      revision: document?.revision ?? null,
+      reserved: 0,
+      reservedUntilMs: 0,
+      inFlight: 0,
+      admitted: 0,
+      stored: 0,
+      writing: null,
+    };
+  }
+
+  async #store({ id, name, limits }: Counted, state: State): Promise<void> {
+    const perMinute = limits.requestsPerMinute ?? 0;
+    for (let attempt = 1; ; attempt++) {
+      const before = this.#vault.status().revision;
+      const nowMs = this.#now();
+      const covered = state.admitted;
+      const left = perMinute - used(state.window, nowMs);
+      const block = Math.max(
+        0,
+        Math.min(Math.floor(perMinute / RESERVED_PART), left, RESERVED_MAX),
       );
-    }
-    return { window: window?.value ?? EMPTY_WINDOW, inFlight: 0, writing: null, queued: null };
-  }
-
-  /** Resolves when the present window is stored: with the write that begins next, if one is under way. */
-  #write(capabilityId: string, state: State): Promise<void> {
-    if (state.writing === null) {
-      state.writing = this.#store(capabilityId, state).finally(() => {
-        state.writing = null;
+      // What was stored ahead before is given up: it is not in the window that is stored now.
+      state.reserved = 0;
+      const untilMs = (Math.floor(nowMs / 1000) + RESERVED_MS / 1000) * 1000;
+      const value = block === 0 ? state.window : reserve(state.window, untilMs, block);
+      const found = await this.#vault.transaction(async (tx) => {
+        const document = await tx.getDocument("state", stateId(id));
+        if ((document?.revision ?? null) !== state.revision) return { document, written: false };
+        return {
+          document: await tx.putDocument("state", stateId(id), toJson(value)),
+          written: true,
+        };
       });
-      return state.writing;
-    }
-    state.queued ??= state.writing
-      .catch(() => {})
-      .then(() => {
-        state.queued = null;
-        return this.#write(capabilityId, state);
+      state.revision = found.document?.revision ?? null;
+      if (found.written) {
+        state.stored = covered;
+        state.reserved = block;
+        state.reservedUntilMs = untilMs;
+        this.#onStateWritten(before, this.#vault.status().revision);
+        return;
+      }
+      // Another broker counted too. What it stored holds everything that was stored here before.
+      const waiting = state.admitted - state.stored;
+      state.window = found.document === null ? EMPTY_WINDOW : readWindow(found.document.value, id);
+      const over = used(state.window, nowMs) + waiting > perMinute;
+      state.window = reserve(state.window, nowMs, waiting);
+      if (!over && attempt < WRITE_ATTEMPTS) continue;
+      throw new BrokerError("rate_limited", `${name} allows ${perMinute} requests per minute`, {
+        retryAfterMs: 1000,
       });
-    return state.queued;
-  }
-
-  async #store(capabilityId: string, state: State): Promise<void> {
-    const before = this.#vault.status().revision;
-    const value = { ...state.window } as unknown as JsonValue;
-    await this.#vault.transaction((tx) => tx.putDocument("state", stateId(capabilityId), value));
-    this.#onStateWritten(before, this.#vault.status().revision);
+    }
   }
 }
 
-function stateId(capabilityId: string): string {
-  return `rate:${capabilityId}`;
+const NOTHING_TO_LEAVE = (): void => {};
+
+function isBounded({ limits }: Counted): boolean {
+  return limits.requestsPerMinute !== undefined || limits.concurrency !== undefined;
+}
+
+function readWindow(value: JsonValue, id: string): RateWindow {
+  const window = parseRateWindow(value);
+  if (window.ok) return window.value;
+  throw new BrokerError("vault_unavailable", `the stored rate of \`${id}\` is damaged`);
+}
+
+function toJson({ slot, counts }: RateWindow): JsonValue {
+  return { slot, counts: [...counts] };
+}
+
+function stateId(id: string): string {
+  return `rate:${id}`;
 }

@@ -92,7 +92,9 @@ export async function createRedirectRunner(
 ): Promise<CorpusRunner<RedirectCase>> {
   let current: RedirectCase | null = null;
   let answered = 0;
-  const hosts = [...new Set([HOST, ...all.flatMap(hostsOf)])].filter((host) => !/\.\d+$/.test(host));
+  const hosts = [...new Set([HOST, ...all.flatMap(hostsOf)])].filter(
+    (host) => !/\.\d+$/.test(host),
+  );
   const answer = async (socket: TLSSocket): Promise<void> => {
     if (current === null) return;
     const { responses } = current.input;
@@ -154,7 +156,7 @@ export async function createRedirectRunner(
     ].join("\n");
     await harness.broker.deleteCapability(`${name}/call`);
     await harness.broker.deleteCredential(name);
-    return judge(test, provider.requests, shown);
+    return judge(test, provider.requests, shown, received.error?.message ?? "answered");
   };
   return {
     run,
@@ -169,6 +171,7 @@ function judge(
   { input, expected }: RedirectCase,
   requests: readonly RecordedRequest[],
   shown: string,
+  said: string,
 ): CorpusOutcome {
   const letThrough = (detail: string): CorpusOutcome => ({ verdict: "attack let through", detail });
   const never = [SECRET, ...(expected.callerNeverSees ?? [])].map((text) =>
@@ -193,9 +196,11 @@ function judge(
       hop.credential === credential &&
       hop.body === (body ?? "") &&
       !hop.headerNames.some((name) => neverHeaders.includes(name));
-    if (!same) return { verdict: "side condition", detail: `hop ${index} is ${hop.method} ${hop.path}` };
+    if (!same)
+      return { verdict: "side condition", detail: `hop ${index} is ${hop.method} ${hop.path}` };
   }
-  if (hops.length === 0) return { verdict: "good request refused", detail: "nothing was sent" };
+  if (hops.length === 0)
+    return { verdict: "good request refused", detail: `nothing was sent: ${said}` };
   if (hops.length > (expected.maxUpstreamRequests ?? Number.POSITIVE_INFINITY)) {
     return letThrough(`makes ${hops.length} requests`);
   }

@@ -38,8 +38,10 @@ export {
   parseRateWindow,
   RATE_WINDOW_MS,
   type RateWindow,
+  reserve,
   type Taken,
   take,
+  used,
 } from "./limits.ts";
 export { HTTP_METHODS, type HttpMethod, parseMethod } from "./method.ts";
 export {

@@ -1,6 +1,14 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { EMPTY_WINDOW, parseRateWindow, RATE_WINDOW_MS, type RateWindow, take } from "./limits.ts";
+import {
+  EMPTY_WINDOW,
+  parseRateWindow,
+  RATE_WINDOW_MS,
+  type RateWindow,
+  reserve,
+  take,
+  used,
+} from "./limits.ts";
 
 const T = 1_700_000_000_000;
 
@@ -87,5 +95,56 @@ describe("parseRateWindow", () => {
     { slot: 1, counts: Array(62).fill(0) },
   ])("does not mistake %j for a window", (json) => {
     expect(parseRateWindow(json)).toMatchObject({ code: "invalid_request" });
+  });
+});
+
+describe("reserve", () => {
+  it("counts ahead, and forgets nothing for it", () => {
+    const window = takeMany(EMPTY_WINDOW, 2, T, 10);
+    const reserved = reserve(window, T + 62_000, 3);
+    expect(used(reserved, T)).toBe(5);
+    expect(parseRateWindow(reserved).ok).toBe(true);
+    expect(used(EMPTY_WINDOW, T)).toBe(0);
+  });
+
+  it("G10: never admits more than the limit, however often one begins from what was stored", () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.record({ step: fc.integer({ min: 0, max: 4_000 }), restart: fc.boolean() }), {
+          maxLength: 80,
+        }),
+        fc.integer({ min: 1, max: 8 }),
+        fc.integer({ min: 1, max: 3 }),
+        (events, perMinute, block) => {
+          let nowMs = T;
+          let stored: RateWindow = EMPTY_WINDOW;
+          let window: RateWindow = EMPTY_WINDOW;
+          let left = 0;
+          let untilMs = 0;
+          const admitted: number[] = [];
+          for (const { step, restart } of events) {
+            nowMs += step;
+            if (restart) {
+              window = stored;
+              left = 0;
+            }
+            const taken = take(window, nowMs, perMinute);
+            window = taken.window;
+            if (!taken.allowed) continue;
+            if (left > 0 && nowMs < untilMs) left--;
+            else {
+              left = Math.min(block, perMinute - used(window, nowMs));
+              untilMs = (Math.floor(nowMs / 1000) + 5) * 1000;
+              stored = reserve(window, untilMs, left);
+            }
+            admitted.push(nowMs);
+          }
+          for (const start of admitted) {
+            const inside = admitted.filter((at) => at >= start && at < start + RATE_WINDOW_MS);
+            expect(inside.length).toBeLessThanOrEqual(perMinute);
+          }
+        },
+      ),
+    );
   });
 });

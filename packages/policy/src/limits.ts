@@ -64,6 +64,32 @@ function advance(window: RateWindow, slot: number): number[] {
   return counts.slice(-SLOTS);
 }
 
+/** How many requests the window remembers at `nowMs`. */
+export function used(window: RateWindow, nowMs: number): number {
+  const slot = Math.max(Math.floor(nowMs / SLOT_MS), window.slot);
+  return advance(window, slot).reduce((sum, count) => sum + count, 0);
+}
+
+/**
+ * Count requests ahead of time: a window to store, under which `count` requests may be admitted until
+ * `untilMs` without storing each.
+ *
+ * They are counted as if they had come at `untilMs`, so whoever begins from this window again admits no
+ * more than the limit, whenever they came. Requests that are remembered stay remembered: those that
+ * would leave the window by `untilMs` are counted with the oldest that stay.
+ *
+ * @param count - At most what the limit leaves.
+ */
+export function reserve(window: RateWindow, untilMs: number, count: number): RateWindow {
+  const slot = Math.max(Math.floor(untilMs / SLOT_MS), window.slot);
+  const counts = advance(window, slot);
+  const kept = counts.reduce((sum, each) => sum + each, 0);
+  const known = window.counts.reduce((sum, each) => sum + each, 0);
+  counts[0] = (counts[0] as number) + (known - kept);
+  counts[counts.length - 1] = (counts.at(-1) as number) + count;
+  return { slot, counts };
+}
+
 /** Milliseconds until enough of the oldest slots have left the window. */
 function waitMs(
   counts: readonly number[],

@@ -36,9 +36,11 @@ it("exports these names and no others", () => {
     "parseTarget",
     "queryPairs",
     "requestHeaders",
+    "reserve",
     "responseHeaders",
     "satisfiesQuery",
     "secretForms",
     "take",
+    "used",
   ]);
 });

@@ -48,7 +48,7 @@ export async function startStandIn(
   return { requests, ...(await listen(server)) };
 }
 
-/** Starts a stand-in that writes raw bytes once the request's head has come. */
+/** Starts a stand-in that writes raw bytes once a request has come, with what `content-length` says. */
 export async function startRawStandIn(
   hosts: readonly string[],
   answer: (socket: TLSSocket) => void,
@@ -60,7 +60,10 @@ export async function startRawStandIn(
     socket.on("error", () => {});
     socket.on("data", (chunk) => {
       text += chunk.toString("latin1");
-      if (!text.includes("\r\n\r\n")) return;
+      const end = text.indexOf("\r\n\r\n");
+      if (end === -1) return;
+      const length = Number(/\r\ncontent-length: (\d+)/i.exec(text.slice(0, end))?.[1] ?? 0);
+      if (text.length < end + 4 + length) return;
       const [line = ""] = text.split("\r\n");
       const [method = "", url = ""] = line.split(" ");
       requests.push({ method, url, rawHeaders: [], headers: {}, body: text });
