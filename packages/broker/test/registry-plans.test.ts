@@ -85,7 +85,7 @@ function neighbours(provider: Provider, capability: CapabilityDefinition): [Http
     ...siblings.filter(([, path]) => sharedLength(path, target) > 5).slice(0, 20),
     ...HTTP_METHODS.map((method): [HttpMethod, string] => [method, target]),
     [rule.methods[0] as HttpMethod, `/neighbour${stem}`],
-    [rule.methods[0] as HttpMethod, `${stem}-neighbour`],
+    [rule.methods[0] as HttpMethod, stem === "" ? "//" : `${stem}-neighbour`],
   ];
 }
 

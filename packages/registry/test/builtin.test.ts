@@ -91,6 +91,14 @@ describe("the built-in registry", () => {
     }
   });
 
+  it("G4: has no capability at a host that the provider does not list", () => {
+    for (const provider of registry.providers) {
+      for (const capability of provider.capabilities) {
+        expect(provider.hosts, capability.id).toContain(capability.host);
+      }
+    }
+  });
+
   it("verifies credentials with a request inside one of the provider's own capabilities", () => {
     for (const { id, verify } of registry.providers) {
       if (verify === undefined) continue;
