@@ -12,6 +12,8 @@ export const CALLER_ROUTES = {
   capabilities: "/aivault/capabilities",
   whoami: "/aivault/whoami",
   health: "/aivault/health",
+  tokenDerive: "/aivault/tokens/derive",
+  websocket: "/aivault/ws",
 } as const;
 
 /** Routes of the operator socket; an id follows as one percent-encoded segment where one is needed. */
@@ -23,9 +25,33 @@ export const OPERATOR_ROUTES = {
   proxy: "/aivault/proxy",
   audit: "/aivault/audit",
   auditVerify: "/aivault/audit/verify",
+  /** A stream of {@link WireAuditEntry}, one JSON text a line, as they are written. */
+  auditTail: "/aivault/audit/tail",
+  auditCheckpoints: "/aivault/audit/checkpoints",
+  settings: "/aivault/settings",
+  tokens: "/aivault/tokens",
+  bindings: "/aivault/bindings",
+  providers: "/aivault/providers",
   lock: "/aivault/lock",
   unlock: "/aivault/unlock",
+  rotateMaster: "/aivault/rotate-master",
+  backup: "/aivault/backup",
+  operatorPassphrase: "/aivault/operator/passphrase",
+  operatorLogin: "/aivault/operator/login",
+  operatorLogout: "/aivault/operator/logout",
   shutdown: "/aivault/shutdown",
+  /** Prometheus text. */
+  metrics: "/metrics",
+} as const;
+
+/** Headers of aivault's own that a client may send. */
+export const REQUEST_HEADERS = {
+  /** Milliseconds after which an invocation is given up. */
+  timeout: "aivault-timeout-ms",
+  /** The session that `POST /aivault/operator/login` gave; needed once there is an operator passphrase. */
+  operatorSession: "aivault-operator-session",
+  /** The token of a {@link WireConfirmation}: do it. */
+  confirm: "aivault-confirm",
 } as const;
 
 /** Headers that aivault adds to a response. The provider's own headers never begin with `aivault-`. */
@@ -77,7 +103,15 @@ export type WireReason =
   | "signature_invalid"
   | "redirect_blocked"
   | "secret_pinned"
-  | "file_path_not_accepted";
+  | "file_path_not_accepted"
+  /** With `operator_auth_required`: this passphrase does not fit. */
+  | "passphrase_wrong"
+  /** With `operator_auth_required`: there is an operator passphrase, and no session of it was sent. */
+  | "session_required"
+  /** With `conflict`: the body's `confirmation` says what will happen; send its token to do it. */
+  | "confirmation_required"
+  /** With `token_invalid`: the token is bound to a key, and the request has no signature. */
+  | "signature_required";
 
 /** The body of every refusal. Never contains a secret, token or body byte. */
 export interface ProblemBody {
@@ -88,6 +122,16 @@ export interface ProblemBody {
   /** What to do next, when it is a command. */
   readonly hint?: string;
   readonly requestId: string;
+  /** With the reason `confirmation_required`. */
+  readonly confirmation?: WireConfirmation;
+}
+
+/** What a destructive call would do. */
+export interface WireConfirmation {
+  /** For the header `aivault-confirm`. Good for 60 seconds, once, for exactly this call. */
+  readonly token: string;
+  /** For people: what will happen, in a sentence or two. */
+  readonly says: string;
 }
 
 export interface WireHeader {
@@ -236,6 +280,202 @@ export interface WireNewCapability {
   readonly rules: readonly WirePathRule[];
 }
 
+/**
+ * What an operator demands of one capability. Left out: no demand. Sizes in bytes, times in milliseconds.
+ */
+export interface WirePolicy {
+  readonly requestsPerMinute?: number;
+  readonly concurrency?: number;
+  readonly requestBytesMax?: number;
+  readonly responseBytesMax?: number;
+  readonly totalMs?: number;
+  readonly idleMs?: number;
+  /** Names of JSON members whose values callers do not get to see, at any depth. */
+  readonly responseBlock?: readonly string[];
+  /** Default false: redirects are handed to the caller. */
+  readonly followRedirects?: boolean;
+}
+
+/** An operator's choice of who uses which credential for what. One of the last two is not null. */
+export interface WireBinding {
+  readonly id: string;
+  /** An id, or a pattern in which `*` stands for any run of characters but `/`. */
+  readonly capability: string;
+  readonly scope: WireScope;
+  /** A token's id or label, or an agent's name; null for everybody. */
+  readonly consumer: string | null;
+  readonly credential: string | null;
+  readonly secretId: string | null;
+  readonly createdAtMs: number;
+}
+
+export interface WireNewBinding {
+  /** Default: a random one. */
+  readonly id?: string;
+  readonly capability: string;
+  readonly scope?: WireScope;
+  readonly consumer?: string | null;
+  /** One of these two. */
+  readonly credential?: string;
+  /** Id or name. */
+  readonly secret?: string;
+}
+
+/** A group of a workspace, to attach a secret to or detach it from. */
+export interface WireGroup {
+  readonly workspaceId: string;
+  readonly groupId: string;
+}
+
+/** What depends on a secret. */
+export interface WireDependants {
+  readonly credentials: readonly string[];
+  readonly capabilities: readonly string[];
+  readonly bindings: readonly string[];
+}
+
+/** Answer of `POST /aivault/secrets/{idOrName}/verify`: whether the provider takes the key. */
+export interface WireSecretVerified {
+  readonly ok: boolean;
+  /** What the provider answered to the harmless request of its definition. */
+  readonly status: number;
+  readonly provider: string;
+  readonly method: string;
+  /** The upstream URL with every credential masked. */
+  readonly url: string;
+}
+
+/** A provider's definition, as in the registry (schema/provider.schema.json), and where it is from. */
+export interface WireProvider {
+  readonly id: string;
+  readonly name: string;
+  readonly category: string;
+  readonly hosts: readonly string[];
+  readonly origin: "registry" | "operator";
+  readonly [member: string]: unknown;
+}
+
+/** Answer of `GET /aivault/providers`. */
+export interface WireProviders {
+  readonly items: readonly Pick<WireProvider, "id" | "name" | "category" | "hosts" | "origin">[];
+  readonly next: null;
+  /** SHA-256 of the built-in definitions, hexadecimal. */
+  readonly registryDigest: string;
+}
+
+/** A token as it is shown: what it may do, and never what proves it. */
+export interface WireToken {
+  readonly tokenId: string;
+  /** The token it was derived from; its grants limit this one too. */
+  readonly parentId: string | null;
+  readonly label: string | null;
+  readonly capabilities: readonly string[];
+  readonly credential: string | null;
+  readonly workspaceId: string | null;
+  readonly groupId: string | null;
+  readonly expiresAtMs: number;
+  readonly usesMax: number | null;
+  readonly perMinute: number | null;
+  readonly concurrency: number | null;
+  readonly requestBytesMax: number | null;
+  readonly responseBytesMax: number | null;
+  /** Ed25519, 32 octets, base64url: each request is then signed with it (RFC 9421). */
+  readonly publicKey: string | null;
+  readonly createdAtMs: number;
+  readonly revokedAtMs: number | null;
+}
+
+/** Body of `POST /aivault/tokens` and `POST /aivault/tokens/derive`. */
+export interface WireNewToken {
+  readonly capabilities: readonly string[];
+  readonly credential?: string;
+  readonly workspaceId?: string;
+  /** Needs a workspace. */
+  readonly groupId?: string;
+  /** Default 10 minutes; at most the setting `tokenTtlMsMax`. */
+  readonly ttlMs?: number;
+  readonly usesMax?: number;
+  readonly perMinute?: number;
+  readonly concurrency?: number;
+  readonly requestBytesMax?: number;
+  readonly responseBytesMax?: number;
+  readonly label?: string;
+  readonly publicKey?: string;
+}
+
+/** A minted token; `token` is shown here and never again. */
+export interface WireTokenMinted extends WireToken {
+  readonly token: string;
+}
+
+/** Answer of `GET /aivault/settings`; `PUT` and `PATCH` take some or all members. */
+export interface WireSettings {
+  readonly requireToken: boolean;
+  readonly lockAfterIdleMs: number | null;
+  readonly tokenTtlMsMax: number;
+  /** `group`: written before release, synced within 50 ms. `disk`: synced before release. */
+  readonly auditDurability: "group" | "disk";
+  /** Days of which the audit log is kept; null for all. */
+  readonly auditRetentionDays: number | null;
+}
+
+/** Where a rotated master key is to be. */
+export type WireKeyProviderChoice =
+  | { readonly kind: "file"; readonly path?: string }
+  | { readonly kind: "env"; readonly variable?: string }
+  | { readonly kind: "passphrase" }
+  | { readonly kind: "macos-keychain" | "secret-service" | "credential-manager" };
+
+/**
+ * Part `options` (JSON) of `POST /aivault/rotate-master`, `multipart/form-data`. After it, for a
+ * passphrase vault to be, the part `passphrase`: octets; for `env` the part `key`: key text, which the
+ * operator has made and will put into the variable.
+ */
+export interface WireRotateMaster {
+  /** Default: where the key is now. */
+  readonly to?: WireKeyProviderChoice;
+}
+
+/** Answer of `POST /aivault/rotate-master`. */
+export interface WireMasterRotated {
+  readonly keyProvider: WireStatus["vault"]["keyProvider"];
+  /** Not null while the key before this one still opens the vault. */
+  readonly previousKeyProvider: WireStatus["vault"]["keyProvider"] | null;
+  /** Records that depend on the new key alone. */
+  readonly rewrapped: number;
+  /** Records that could not be opened. */
+  readonly skipped: number;
+  /** What is left for the operator to do, such as setting a variable; null for nothing. */
+  readonly next: string | null;
+}
+
+/** What an auditor checks the log against without any secret: an Ed25519 signature over where it was. */
+export interface WireAuditCheckpoint {
+  readonly seq: number;
+  readonly tsMs: number;
+  readonly [member: string]: unknown;
+}
+
+/** Answer of `GET /aivault/audit/checkpoints`. */
+export interface WireAuditCheckpoints {
+  readonly items: readonly WireAuditCheckpoint[];
+  /** Ed25519, 32 octets, base64. */
+  readonly publicKey: string;
+}
+
+/** Answer of `POST /aivault/operator/login`. */
+export interface WireOperatorSession {
+  /** For the header `aivault-operator-session`. */
+  readonly session: string;
+  readonly expiresAtMs: number;
+}
+
+/** Answer of `POST /aivault/operator/passphrase`. */
+export interface WireOperatorPassphrase {
+  /** There is one now. */
+  readonly set: boolean;
+}
+
 export interface WirePage<T> {
   readonly items: readonly T[];
   /** Pass as `after` to continue; null at the end. */
@@ -258,9 +498,16 @@ export interface WireStatus {
     readonly locked: boolean;
     readonly formatVersion: number;
     readonly keyProvider: { readonly kind: string; readonly [member: string]: unknown };
+    /** Not null while the key before a rotation still opens the vault. */
+    readonly previousKeyProvider: {
+      readonly kind: string;
+      readonly [member: string]: unknown;
+    } | null;
     readonly revision: number;
     readonly quarantined: readonly string[];
   };
+  /** An operator passphrase is set; null while the vault is locked. */
+  readonly operatorPassphrase: boolean | null;
   readonly paths: {
     readonly root: string;
     readonly socket: string;
@@ -279,4 +526,6 @@ export interface WireWhoami {
   readonly transport: "unix" | "tcp";
   /** The peer's uid when the system told it, else null. */
   readonly uid: number | null;
+  /** What the token that was sent allows; absent without one. */
+  readonly token?: WireToken;
 }

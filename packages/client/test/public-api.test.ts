@@ -19,6 +19,7 @@ describe("the public surface", () => {
       "CALLER_ROUTES",
       "OPERATOR_ROUTES",
       "PROTOCOL_VERSION",
+      "REQUEST_HEADERS",
       "RESPONSE_HEADERS",
     ]);
   });

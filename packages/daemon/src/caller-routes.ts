@@ -8,8 +8,9 @@ import { proxy } from "./proxy-route.ts";
 import { parseQuery } from "./query.ts";
 import type { Handler, Route } from "./routes.ts";
 import { listQuery, noQuery } from "./schemas.ts";
-import { mint, showToken } from "./token-routes.ts";
+import { mint } from "./token-routes.ts";
 import { checkGrant } from "./tokens/grant.ts";
+import { showToken } from "./tokens/token-record.ts";
 import type { TokenChain } from "./tokens/token-store.ts";
 
 const health: Handler = ({ query }, { vault, version }) => {
@@ -71,5 +72,5 @@ export const sharedRoutes: readonly Route[] = [
 /** Everything the caller socket serves. */
 export const callerRoutes: readonly Route[] = [
   ...sharedRoutes,
-  { method: "POST", path: "/aivault/tokens/derive", handler: deriveToken },
+  { method: "POST", path: CALLER_ROUTES.tokenDerive, handler: deriveToken },
 ];

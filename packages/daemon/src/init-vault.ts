@@ -4,6 +4,7 @@ import { lstatSync } from "node:fs";
 import type { WireStatus } from "@aivault/client/protocol";
 import { Vault } from "@aivault/vault-core";
 import { openFileStore, systemRandom } from "@aivault/vault-core/node";
+import { describeVault } from "./describe-vault.ts";
 import { DaemonError } from "./errors.ts";
 import { chosenKeyProvider, type KeyProviderChoice } from "./key-provider.ts";
 import type { VaultPaths } from "./paths.ts";
@@ -44,8 +45,7 @@ export async function initVault(options: InitVaultOptions): Promise<WireStatus["
   }
   try {
     await vault.audit.flush();
-    const status = vault.status();
-    return { ...status, keyProvider: { ...status.keyProvider } };
+    return describeVault(vault);
   } finally {
     await vault.close();
   }

@@ -19,6 +19,7 @@ import {
   VALUE_BYTES_MAX,
 } from "./body.ts";
 import { sharedRoutes } from "./caller-routes.ts";
+import { describeVault } from "./describe-vault.ts";
 import { type Exchange, ok, parameter, type Reply } from "./exchange.ts";
 import { isMultipart, type MultipartReader, readMultipart } from "./multipart.ts";
 import { Problem } from "./problem.ts";
@@ -43,8 +44,8 @@ export function describeStatus({ vault, version, pid, paths }: Services): WireSt
     version,
     protocol: PROTOCOL_VERSION,
     pid,
-    // Copied: a union of key providers has no index signature, the wire's has.
-    vault: { ...vault.status(), keyProvider: { ...vault.status().keyProvider } },
+    vault: describeVault(vault),
+    operatorPassphrase: null,
     paths: { root, socket, operatorSocket },
   };
 }

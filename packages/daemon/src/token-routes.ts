@@ -9,10 +9,13 @@ import type { Handler, Route } from "./routes.ts";
 import { noQuery, pageQuery } from "./schemas.ts";
 import type { Services } from "./services.ts";
 import { isCapabilityPattern } from "./tokens/grant.ts";
-import type { TokenRecord } from "./tokens/token-record.ts";
+import { showToken } from "./tokens/token-record.ts";
 import type { TokenChain } from "./tokens/token-store.ts";
 
 const TTL_MS_DEFAULT = 10 * 60 * 1000;
+
+const bytes = z.number().int().min(1).max(Number.MAX_SAFE_INTEGER);
+const placeId = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._@+-]{0,127}$/, "is no id");
 
 const newToken = z.strictObject({
   capabilities: z
@@ -23,6 +26,16 @@ const newToken = z.strictObject({
   ttlMs: z.number().int().min(1_000).exactOptional(),
   usesMax: z.number().int().min(1).max(1_000_000_000).exactOptional(),
   perMinute: z.number().int().min(1).max(1_000_000).exactOptional(),
+  concurrency: z.number().int().min(1).max(100_000).exactOptional(),
+  requestBytesMax: bytes.exactOptional(),
+  responseBytesMax: bytes.exactOptional(),
+  workspaceId: placeId.exactOptional(),
+  groupId: placeId.exactOptional(),
+  /** Ed25519 (RFC 8032), base64url without padding. */
+  publicKey: z
+    .string()
+    .regex(/^[A-Za-z0-9_-]{43}$/, "must be 32 octets, base64url")
+    .exactOptional(),
   label: z
     .string()
     .regex(/^[\x20-\x7e]{1,100}$/)
@@ -53,17 +66,18 @@ export async function mint(
       expiresAtMs: Date.now() + ttlMs,
       usesMax: input.usesMax ?? null,
       perMinute: input.perMinute ?? null,
+      concurrency: input.concurrency ?? null,
+      requestBytesMax: input.requestBytesMax ?? null,
+      responseBytesMax: input.responseBytesMax ?? null,
+      workspaceId: input.workspaceId ?? null,
+      groupId: input.groupId ?? null,
+      publicKey: input.publicKey ?? null,
       label: input.label ?? null,
     },
     exchange.principal,
     parent,
   );
   return { status: 201, body: { token, ...showToken(record) } };
-}
-
-/** What is shown of a token: not the token, and not its digest. */
-export function showToken({ digest: _, ...shown }: TokenRecord): Omit<TokenRecord, "digest"> {
-  return shown;
 }
 
 const mintToken: Handler = (exchange, services) => mint(exchange, services, null);

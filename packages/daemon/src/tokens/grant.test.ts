@@ -8,6 +8,12 @@ const grant = (change: object = {}) => ({
   expiresAtMs: 1,
   usesMax: null,
   perMinute: null,
+  concurrency: null,
+  requestBytesMax: null,
+  responseBytesMax: null,
+  workspaceId: null,
+  groupId: null,
+  publicKey: null,
   ...change,
 });
 

@@ -12,6 +12,18 @@ export interface TokenGrant {
   readonly usesMax: number | null;
   /** Invocations in any 60 seconds; null for no limit of its own. */
   readonly perMinute: number | null;
+  /** Invocations under way at a time; null as above, and so below. */
+  readonly concurrency: number | null;
+  /** Octets of one request's body. */
+  readonly requestBytesMax: number | null;
+  /** Octets of one response's decoded body. */
+  readonly responseBytesMax: number | null;
+  /** Where its holder stands: what lies elsewhere is out of reach. Null for nowhere in particular. */
+  readonly workspaceId: string | null;
+  /** Needs a workspace. */
+  readonly groupId: string | null;
+  /** Ed25519, 32 octets, base64url: whoever uses the token signs each request. Null for whoever has it. */
+  readonly publicKey: string | null;
 }
 
 /** What an invocation asks for. */

@@ -15,6 +15,16 @@ export interface TokenRecord extends TokenGrant {
   readonly revokedAtMs: number | null;
 }
 
+/** The members that a token's text is checked against, and that are therefore never shown. */
+type Hidden = "digest";
+
+/** What is shown of a token. */
+export function showToken({ digest: _, ...shown }: TokenRecord): Omit<TokenRecord, Hidden> {
+  return shown;
+}
+
+const count = z.nullable(z.number().int().positive());
+
 const schema = z.strictObject({
   tokenId: z.string(),
   digest: z.string(),
@@ -23,8 +33,14 @@ const schema = z.strictObject({
   capabilities: z.array(z.string()).min(1),
   credential: z.nullable(z.string()),
   expiresAtMs: z.number().int().nonnegative(),
-  usesMax: z.nullable(z.number().int().positive()),
-  perMinute: z.nullable(z.number().int().positive()),
+  usesMax: count,
+  perMinute: count,
+  concurrency: count,
+  requestBytesMax: count,
+  responseBytesMax: count,
+  workspaceId: z.nullable(z.string()),
+  groupId: z.nullable(z.string()),
+  publicKey: z.nullable(z.string()),
   createdAtMs: z.number().int().nonnegative(),
   revokedAtMs: z.nullable(z.number().int().nonnegative()),
 });

@@ -68,10 +68,12 @@ export class TokenStore {
         `a token is derived at most ${CHAIN_MAX - 1} times over`,
       );
     }
+    const place = placeOf(input, parent);
     const { token, tokenId, digest } = mintToken(this.#random);
     const ends = [input.expiresAtMs, ...(parent ?? []).map(({ expiresAtMs }) => expiresAtMs)];
     const record: TokenRecord = {
       ...input,
+      ...place,
       tokenId,
       digest,
       expiresAtMs: Math.min(...ends),
@@ -86,6 +88,9 @@ export class TokenStore {
       parentId: record.parentId,
       capabilities: [...record.capabilities],
       credential: record.credential,
+      workspaceId: record.workspaceId,
+      groupId: record.groupId,
+      isBound: record.publicKey !== null,
       expiresAtMs: record.expiresAtMs,
       principal: by.kind,
       uid: by.uid,
@@ -180,6 +185,37 @@ export class TokenStore {
   async #read(tokenId: string): Promise<TokenRecord | null> {
     return recordOf(await this.#vault.getDocument("token", tokenId));
   }
+}
+
+/**
+ * Where a new token's holder stands. A derived one stands where its parent does: anywhere else there is
+ * something that the parent does not reach. And who has to sign does not get rid of that by deriving.
+ */
+function placeOf(input: NewToken, parent: TokenChain | null) {
+  const { workspaceId, groupId, publicKey } = input;
+  if (groupId !== null && workspaceId === null && parent === null) {
+    throw new Problem("invalid_request", "`groupId` needs `workspaceId`");
+  }
+  if (parent === null) return { workspaceId, groupId };
+  const [above] = parent;
+  const isElsewhere =
+    (workspaceId !== null && workspaceId !== above.workspaceId) ||
+    (groupId !== null && groupId !== above.groupId);
+  if (isElsewhere) {
+    throw new Problem("policy_violation", "a derived token stands where its parent does", {
+      reason: "capability_not_granted",
+    });
+  }
+  if (above.publicKey !== null && publicKey === null) {
+    throw new Problem(
+      "policy_violation",
+      "a token derived from a bound one is bound to a key too",
+      {
+        reason: "capability_not_granted",
+      },
+    );
+  }
+  return { workspaceId: above.workspaceId, groupId: above.groupId };
 }
 
 function takeOne(record: TokenRecord, window: RateWindow, nowMs: number): RateWindow {
