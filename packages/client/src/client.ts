@@ -201,6 +201,8 @@ export interface JsonRpc {
   get<T>(path: string): Promise<T>;
   send<T>(method: "POST" | "PUT" | "PATCH" | "DELETE", path: string, json?: unknown): Promise<T>;
   sendBody<T>(request: TransportRequest): Promise<T>;
+  /** For an answer that is a stream: the response, its body unread, unless it is a refusal. */
+  open(request: TransportRequest): Promise<IncomingMessage>;
 }
 
 /** @param headers - Added to every request. */
@@ -208,16 +210,18 @@ export function jsonRpc(
   transport: Transport,
   headers: Readonly<Record<string, string>> = {},
 ): JsonRpc {
-  async function call<T>(request: TransportRequest): Promise<T> {
+  async function open(request: TransportRequest): Promise<IncomingMessage> {
     const response = await transport.send({
       timeoutMs: RPC_TIMEOUT_MS,
       ...request,
       headers: { ...headers, ...request.headers },
     });
     await throwRefusal(response);
-    return readJson<T>(response);
+    return response;
   }
+  const call = async <T>(request: TransportRequest) => readJson<T>(await open(request));
   return {
+    open,
     get: (path) => call({ method: "GET", path }),
     send: (method, path, json) =>
       call({

@@ -1,7 +1,7 @@
 /**
  * What can go wrong between a caller and the daemon, as one error class with stable codes.
  */
-import type { ProblemBody, WireErrorCode, WireReason } from "./protocol.ts";
+import type { ProblemBody, WireConfirmation, WireErrorCode, WireReason } from "./protocol.ts";
 
 /**
  * Codes that arise in this process. All others arrive from the daemon unchanged.
@@ -33,6 +33,7 @@ export interface AivaultErrorOptions {
   readonly requestId?: string | null;
   readonly status?: number | null;
   readonly body?: unknown;
+  readonly confirmation?: WireConfirmation | null;
   readonly cause?: unknown;
 }
 
@@ -54,6 +55,8 @@ export class AivaultError extends Error {
   readonly status: number | null;
   /** The provider's parsed body for `CLIENT_UPSTREAM_STATUS`; else undefined. Not in `message`. */
   readonly body: unknown;
+  /** With the reason `confirmation_required`: what the call would do, and the token to do it with. */
+  readonly confirmation: WireConfirmation | null;
 
   constructor(code: AivaultErrorCode, message: string, options: AivaultErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
@@ -63,8 +66,12 @@ export class AivaultError extends Error {
     this.requestId = options.requestId ?? null;
     this.status = options.status ?? null;
     this.body = options.body;
-    // A provider's body may be large and is not ours to print when the error is logged.
-    Object.defineProperty(this, "body", { enumerable: false });
+    this.confirmation = options.confirmation ?? null;
+    // A provider's body may be large and is not ours to print when the error is logged; what confirms
+    // a call does not belong into a log either.
+    for (const hidden of ["body", "confirmation"]) {
+      Object.defineProperty(this, hidden, { enumerable: false });
+    }
   }
 }
 
@@ -80,5 +87,6 @@ export function refusalError(problem: ProblemBody, status: number): AivaultError
     hint: problem.hint ?? null,
     requestId: problem.requestId,
     status,
+    confirmation: problem.confirmation ?? null,
   });
 }
