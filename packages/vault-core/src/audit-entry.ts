@@ -48,12 +48,19 @@ export function sealEntry(
   return { entry: { ...entry, mac: macText }, mac, line: encodeUtf8(line) };
 }
 
+/** A line that has the form of an entry; nothing in it is known to be true yet. */
+export interface ParsedEntry {
+  readonly entry: AuditEntry;
+  /** 32 bytes. */
+  readonly mac: Uint8Array;
+}
+
 /**
  * Reads one line, its line feed included. The line must be exactly what {@link sealEntry} writes.
  *
  * @returns null for any other bytes.
  */
-export function parseEntry(line: Uint8Array): { entry: AuditEntry; mac: Uint8Array } | null {
+export function parseEntry(line: Uint8Array): ParsedEntry | null {
   if (line.at(-1) !== LINE_FEED) return null;
   try {
     const text = decodeUtf8(line.subarray(0, -1));
@@ -81,7 +88,7 @@ export function parseEntry(line: Uint8Array): { entry: AuditEntry; mac: Uint8Arr
 
 /** Whether the entry follows the one that has `previousMac`. */
 export function entryAuthenticates(
-  parsed: { entry: AuditEntry; mac: Uint8Array },
+  parsed: ParsedEntry,
   previousMac: Uint8Array,
   key: Mac,
 ): boolean {

@@ -176,6 +176,64 @@ describe("audit log", () => {
     expect(await again.audit.verify()).toEqual({ ok: true, entries: 5, gaps: [] });
   });
 
+  it("G18: a second copy of the last entry is found, and not taken for the end of the log", async () => {
+    class Booted extends MemoryStore {
+      override readonly bootId = "one boot";
+    }
+    const store = new Booted();
+    const now = handClock();
+    const vault = await createVault(store, constantKeyProvider(), now);
+    for (let index = 0; index < 3; index += 1) await vault.audit.append({ kind: "test", index });
+    await rewrite(store, SEGMENT, (bytes) => {
+      const all = lines(bytes);
+      return encodeUtf8([...all, all.at(-1)].join(""));
+    });
+    expect(await vault.audit.verify()).toMatchObject({ ok: false, firstBrokenSeq: 5 });
+    vault.lock();
+    const again = await openVault(store, constantKeyProvider(), now);
+    const kinds = (await again.audit.read()).map(({ event }) => event.kind);
+    expect(kinds).toContain("audit.tail.damaged");
+    expect(await again.audit.verify()).toMatchObject({ ok: false, firstBrokenSeq: 5 });
+  });
+
+  it("G18: bytes behind the last entry are found in an open log", async () => {
+    const { vault, store } = await fill(3);
+    await rewrite(store, SEGMENT, (bytes) => concatBytes(bytes, encodeUtf8("x")));
+    expect(await vault.audit.verify()).toMatchObject({ ok: false, firstBrokenSeq: 5 });
+  });
+
+  it.each([
+    ["half a line", (all: string[]) => [...all.slice(0, 2), (all[2] as string).slice(0, 9)]],
+    ["zeros", (all: string[]) => [...all.slice(0, 2), "\0".repeat(99)]],
+    ["a damaged line", (all: string[]) => [...all.slice(0, 2), "\0".repeat(9), "x\n"]],
+    [
+      "a damaged line before a sound one",
+      (all: string[]) => [all[0], "\0\n", ...all.slice(2)] as string[],
+    ],
+  ])(
+    "G18: takes %s where a power cut took bytes not yet on disk for their loss",
+    async (_, change) => {
+      class Unsynced extends MemoryStore {
+        override syncedLogBytes(): number {
+          return 0;
+        }
+      }
+      const store = new Unsynced();
+      const now = handClock();
+      const vault = await createVault(store, constantKeyProvider(), now);
+      await vault.audit.append({ kind: "a" });
+      await vault.audit.append({ kind: "b" });
+      const after = store.clone();
+      await rewrite(after, SEGMENT, (bytes) => encodeUtf8(change(lines(bytes)).join("")));
+      const again = await openVault(after, constantKeyProvider(), now);
+      expect(await again.audit.verify()).toMatchObject({ ok: true });
+      const kinds = (await again.audit.read()).map(({ event }) => event.kind);
+      expect(kinds).toContain("audit.tail.lost");
+      expect((await again.audit.append({ kind: "c" })).seq).toBeGreaterThan(4);
+      expect(await again.audit.verify()).toMatchObject({ ok: true });
+    },
+  );
+
   it("G20: an entry whose head was not written any more is kept", async () => {
     const { vault, store, now } = await fill(3);
     const behind = store.clone();

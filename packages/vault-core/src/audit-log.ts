@@ -3,6 +3,7 @@ import {
   type AuditEvent,
   ENTRY_BYTES_MAX,
   entryAuthenticates,
+  type ParsedEntry,
   parseEntry,
   sealEntry,
   splitLines,
@@ -317,7 +318,10 @@ export class ChainedAuditLog implements AuditLog {
     const copies = await this.#store.readMark(MARK);
     const heads = copies.map((copy) => parseAuditHead(copy, this.#headKey));
     const head = newest(heads);
-    const tail = await this.#tail(head);
+    let tail = await this.#tail(head);
+    if (head !== null && this.#rebootedSince(head) && (tail.damaged || tail.seq > head.syncedSeq)) {
+      tail = (await this.#lostBytes(tail, head)) ?? tail;
+    }
     this.#adopt(tail, head);
     if (this.#store.readOnly) return;
     const findings: AuditEvent[] = [];
@@ -340,12 +344,58 @@ export class ChainedAuditLog implements AuditLog {
   }
 
   /**
-   * Bytes after the last line feed. When the head does not know the entry, a crash interrupted its
-   * write, nobody was told it exists, and it goes. Otherwise it is evidence of damage and stays.
+   * After a power cut the bytes that were not yet on disk may hold anything, in any part. When
+   * everything up to an entry that was known to be on disk is sound, what stops making sense after
+   * that is such bytes.
+   *
+   * @returns The log's end before them, or null when the damage cannot be explained that way.
+   */
+  async #lostBytes(tail: Tail, head: AuditHead): Promise<Tail | null> {
+    const { firstSeq, previousMac } = this.#anchor;
+    /** Newest first, back to the entry before the one known to be on disk. */
+    const lines: { parsed: ParsedEntry | null; end: number }[] = [];
+    let end = tail.size;
+    let beginning = true;
+    for await (const line of this.#linesBackward()) {
+      lines.push({ parsed: parseEntry(line), end });
+      end -= line.length;
+      const seq = lines.at(-2)?.parsed?.entry.seq ?? Number.POSITIVE_INFINITY;
+      beginning = seq > head.syncedSeq;
+      // Days before the last one were brought to the disk before it began.
+      if (!beginning || end < -ENTRY_BYTES_MAX) break;
+    }
+    const before = beginning ? null : lines.pop();
+    let sound = { seq: firstSeq - 1, tsMs: 0, mac: previousMac as Uint8Array, end: 0 };
+    let chainedTo = before === null ? previousMac : (before?.parsed?.mac ?? null);
+    for (const { parsed, end } of lines.reverse()) {
+      if (parsed === null || !follows(parsed, chainedTo, this.#entryKey)) break;
+      const { seq, tsMs } = parsed.entry;
+      sound = { seq, tsMs, mac: parsed.mac, end: Math.max(0, end) };
+      chainedTo = parsed.mac;
+    }
+    if (sound.seq < head.syncedSeq) return null;
+    const { seq, tsMs, mac } = sound;
+    const torn = tail.torn + tail.size - sound.end;
+    return { ...tail, seq, tsMs, mac, size: sound.end, torn, damaged: false };
+  }
+
+  #rebootedSince(head: AuditHead): boolean {
+    return !equalBytes(head.boot, this.#boot) || equalBytes(head.boot, NO_BOOT);
+  }
+
+  /** Whether what is missing between log and head is what a power cut takes: bytes not yet synced. */
+  #isExplained(tail: Tail, head: AuditHead): boolean {
+    return this.#rebootedSince(head) && tail.seq >= head.syncedSeq && !tail.damaged;
+  }
+
+  /**
+   * Bytes after the last whole entry. When the head does not know the entry, a crash interrupted its
+   * write, nobody was told it exists, and it goes; so it does when a power cut explains it.
+   * Otherwise it is evidence of damage and stays.
    */
   async #closeTornLine(tail: Tail, head: AuditHead | null): Promise<AuditEvent> {
     const file = `audit/${tail.name}`;
-    if (head === null || head.seq <= tail.seq) {
+    if (head === null || head.seq <= tail.seq || this.#isExplained(tail, head)) {
       await this.#store.truncateLog(tail.name, tail.size);
       return { kind: "audit.repaired", file, tornBytes: tail.torn };
     }
@@ -355,11 +405,8 @@ export class ChainedAuditLog implements AuditLog {
   }
 
   #missingTail(tail: Tail, head: AuditHead): AuditEvent {
-    // Entries that were written but never synced may vanish with the machine, not with the process.
-    const rebooted = !equalBytes(head.boot, this.#boot) || equalBytes(head.boot, NO_BOOT);
-    const explained = rebooted && tail.seq >= head.syncedSeq && !tail.damaged;
     return {
-      kind: explained ? TAIL_LOST : "audit.tail.removed",
+      kind: this.#isExplained(tail, head) ? TAIL_LOST : "audit.tail.removed",
       fromSeq: tail.seq + 1,
       toSeq: head.seq,
       previousMac: encodeBase64(head.mac),
@@ -396,7 +443,7 @@ export class ChainedAuditLog implements AuditLog {
     const torn = await this.#tornBytes(last);
     const place = { day: last.day, name: last.name, size: last.size - torn, torn };
 
-    const lines: ReturnType<typeof parseEntry>[] = [];
+    const lines: (ParsedEntry | null)[] = [];
     for await (const line of this.#linesBackward()) {
       lines.push(parseEntry(line));
       if (lines.length === 2) break;
@@ -405,13 +452,12 @@ export class ChainedAuditLog implements AuditLog {
     if (latest === undefined) return { ...nothing, ...place };
     if (latest !== null) {
       const { seq, tsMs } = latest.entry;
-      const chainedTo = before === undefined ? previousMac : before?.mac;
-      const namedByHead = head?.seq === seq && equalBytes(head.mac, latest.mac);
-      if (
-        namedByHead ||
-        (chainedTo !== undefined && entryAuthenticates(latest, chainedTo, this.#entryKey)) ||
-        gapAuthenticates(latest, this.#entryKey)
-      ) {
+      const chainedTo = before === undefined ? previousMac : (before?.mac ?? null);
+      // Without a readable entry before it the head can vouch for the last one; not for a second
+      // copy of it.
+      const repeated = before?.entry.seq === seq;
+      const namedByHead = head?.seq === seq && equalBytes(head.mac, latest.mac) && !repeated;
+      if (namedByHead || follows(latest, chainedTo, this.#entryKey)) {
         return { seq, tsMs, mac: latest.mac, damaged: false, ...place };
       }
     }
@@ -438,12 +484,10 @@ export class ChainedAuditLog implements AuditLog {
     this.#requireOpen();
     const found: AuditEntry[] = [];
     // One line more than asked for: an entry is checked against the MAC of the one before it.
-    let pending: { entry: AuditEntry; mac: Uint8Array } | null = null;
+    let pending: ParsedEntry | null = null;
     const settle = (previousMac: Uint8Array | null): void => {
       if (pending === null) return;
-      const whole =
-        (previousMac !== null && entryAuthenticates(pending, previousMac, this.#entryKey)) ||
-        gapAuthenticates(pending, this.#entryKey);
+      const whole = follows(pending, previousMac, this.#entryKey);
       found.push(whole ? pending.entry : { ...pending.entry, broken: true });
       pending = null;
     };
@@ -481,7 +525,7 @@ export class ChainedAuditLog implements AuditLog {
 
   async verify(): Promise<AuditVerification> {
     this.#requireOpen();
-    const lastSeq = this.#seq;
+    const [lastSeq, day] = [this.#seq, this.#day];
     let expected = this.#anchor.firstSeq;
     let previous = this.#anchor.previousMac;
     const gaps: { fromSeq: number; toSeq: number }[] = [];
@@ -499,7 +543,6 @@ export class ChainedAuditLog implements AuditLog {
         this.#requireOpen();
         const { lines, rest } = splitLines(concatBytes(carried, chunk));
         for (const line of lines) {
-          if (expected > lastSeq) break;
           const parsed = parseEntry(line);
           if (parsed === null) return broken(`${file} has an unreadable line`);
           const gap = explainedGap(parsed, expected, this.#entryKey);
@@ -509,21 +552,30 @@ export class ChainedAuditLog implements AuditLog {
           } else if (!entryAuthenticates(parsed, previous, this.#entryKey)) {
             return broken(`${file} has an entry that was changed`);
           }
-          const day = Math.floor(parsed.entry.tsMs / DAY_MS);
-          if (day > segment.day) return broken(`${file} has an entry of another day`);
+          const entryDay = Math.floor(parsed.entry.tsMs / DAY_MS);
+          if (entryDay > segment.day) return broken(`${file} has an entry of another day`);
           previous = parsed.mac;
           expected = parsed.entry.seq + 1;
         }
         carried = rest.slice();
         if (carried.length > ENTRY_BYTES_MAX) return broken(`${file} has an unreadable line`);
       }
-      if (carried.length > 0 && expected <= lastSeq) return broken(`${file} ends within a line`);
+      // An entry appended since the sizes were read may be there in part; anything else may not.
+      const growing = segment.day === day && expected > lastSeq;
+      if (carried.length > 0 && (!growing || segment.size > this.#bytesOf(day))) {
+        return broken(`${file} ends within a line`);
+      }
     }
     if (expected <= lastSeq) return broken(`the log ends before entry ${lastSeq}`);
     const headProblem = await this.#headProblem(lastSeq);
     if (headProblem !== null) return broken(headProblem);
     const lost = gaps.reduce((sum, { fromSeq, toSeq }) => sum + toSeq - fromSeq + 1, 0);
-    return { ok: true, entries: lastSeq - this.#anchor.firstSeq + 1 - lost, gaps };
+    return { ok: true, entries: expected - this.#anchor.firstSeq - lost, gaps };
+  }
+
+  /** Bytes this log has written to a day's segment, as far as it knows. */
+  #bytesOf(day: number): number {
+    return day === this.#day ? this.#offset : Number.POSITIVE_INFINITY;
   }
 
   async #headProblem(lastSeq: number): Promise<string | null> {
@@ -565,9 +617,17 @@ const UNREADABLE: AuditEntry = {
   broken: true,
 };
 
+/** Whether an entry follows the one with this MAC, or vouches for a gap before it by itself. */
+function follows(parsed: ParsedEntry, previousMac: Uint8Array | null, key: Mac): boolean {
+  return (
+    (previousMac !== null && entryAuthenticates(parsed, previousMac, key)) ||
+    gapAuthenticates(parsed, key)
+  );
+}
+
 /** The gap that an entry explains by itself, when its MAC is right. */
 function explainedGap(
-  parsed: NonNullable<ReturnType<typeof parseEntry>>,
+  parsed: ParsedEntry,
   expected: number,
   key: Mac,
 ): { fromSeq: number; toSeq: number } | null {
@@ -576,7 +636,7 @@ function explainedGap(
   return gapAuthenticates(parsed, key) ? { fromSeq, toSeq } : null;
 }
 
-function gapAuthenticates(parsed: NonNullable<ReturnType<typeof parseEntry>>, key: Mac): boolean {
+function gapAuthenticates(parsed: ParsedEntry, key: Mac): boolean {
   const { previousMac } = parsed.entry.event;
   const mac = typeof previousMac === "string" ? decodeBase64(previousMac) : null;
   return mac !== null && entryAuthenticates(parsed, mac, key);

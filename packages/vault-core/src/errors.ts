@@ -54,3 +54,16 @@ export function isDamage(error: unknown): error is VaultError {
     isVaultError(error) && (error.code === "VAULT_TAMPERED" || error.code === "VAULT_OPEN_FAILED")
   );
 }
+
+/**
+ * Whether an error concerns one record alone: it is damaged, or the medium does not give it back.
+ * Such a record fails closed, and must not keep the others from being used (W-C2).
+ */
+export function isRecordFailure(error: unknown): error is VaultError {
+  return (
+    isDamage(error) ||
+    (isVaultError(error) &&
+      error.code === "VAULT_STORE_FAILED" &&
+      error.subject?.endsWith(".json") === true)
+  );
+}

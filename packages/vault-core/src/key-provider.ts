@@ -20,7 +20,7 @@ export type KeyProviderConfig =
 /**
  * Where the KEK comes from. Every key it returns is 32 bytes that the caller owns and wipes.
  *
- * The last three methods let `rotateMaster` change the stored key in the same protocol as the
+ * The last four methods let `rotateMaster` change the stored key in the same protocol as the
  * vault. A provider that cannot hold two keys leaves them out; then the operator supplies the new
  * key, and the vault accepts the old one until the new one has opened it once.
  */
@@ -47,6 +47,11 @@ export interface KeyProvider {
   obtainStaged?(): Promise<Uint8Array | null>;
   /** Makes the staged key the present one, atomically. Without a staged key it does nothing. */
   promote?(): Promise<void>;
+  /**
+   * Removes a staged key that a rotation which was cut off left behind. Called only once the vault
+   * is known not to depend on it.
+   */
+  discardStaged?(): Promise<void>;
 }
 
 /**

@@ -9,7 +9,7 @@ import type { LogDurability, LogSegment, Store, StoreChange, StoredRecord } from
 export class MemoryStore implements Store {
   readonly location = "memory";
   readonly readOnly = false;
-  readonly bootId = null;
+  readonly bootId: string | null = null;
   readonly #records = new Map<string, { bytes: Uint8Array; revision: string }>();
   readonly #logs = new Map<string, Uint8Array>();
   readonly #marks = new Map<string, Uint8Array>();

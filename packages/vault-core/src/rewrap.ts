@@ -1,5 +1,5 @@
 import { encodeBase64, type RandomBytes } from "./bytes.ts";
-import { isDamage } from "./errors.ts";
+import { isRecordFailure } from "./errors.ts";
 import type { DocumentKind } from "./identifiers.ts";
 import { sha256 } from "./mac.ts";
 import {
@@ -55,7 +55,7 @@ export async function rewrapBatch(
   try {
     page = await session.tree.page(collection, after, BATCH);
   } catch (error) {
-    if (!isDamage(error)) throw error;
+    if (!isRecordFailure(error)) throw error;
     // Without the shard it is not even known which records it lists: leave the rest of the
     // collection to the old key.
     report(error);
@@ -68,10 +68,10 @@ export async function rewrapBatch(
     try {
       const change = await rewrapRecord(session, collection, key, digest, random);
       if (change === null) continue;
-      changes.push(change);
       await edit.set(collection, key, encodeBase64(sha256(change.bytes as Uint8Array)));
+      changes.push(change);
     } catch (error) {
-      if (!isDamage(error)) throw error;
+      if (!isRecordFailure(error)) throw error;
       report(error);
       skipped += 1;
     }

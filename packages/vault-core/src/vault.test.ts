@@ -10,7 +10,7 @@ import {
   temporaryDirectory,
 } from "../test/support.ts";
 import { encodeUtf8 } from "./bytes.ts";
-import { isVaultError } from "./errors.ts";
+import { isVaultError, VaultError } from "./errors.ts";
 import { MemoryStore } from "./memory-store.ts";
 import { openFileStore, systemRandom } from "./node/index.ts";
 import type { Store } from "./store.ts";
@@ -336,6 +336,33 @@ describe("Vault", () => {
     const keys = held.filter(({ length }) => length === 32);
     expect(keys.length).toBeGreaterThanOrEqual(5);
     for (const key of [...keys, ...lent]) expect(key).toEqual(new Uint8Array(32));
+  });
+
+  it("W-C2: a record the medium does not give back hides no other, and is not used", async () => {
+    let broken = "";
+    class Unreadable extends MemoryStore {
+      override async get(key: string) {
+        if (key !== broken) return super.get(key);
+        throw new VaultError("VAULT_STORE_FAILED", "cannot read it (EIO)", { subject: key });
+      }
+    }
+    const store = new Unreadable();
+    const vault = await createVault(store);
+    const { secretId } = await addSecret(vault, "A");
+    await addSecret(vault, "B");
+    vault.lock();
+    broken = `secrets/${secretId}.json`;
+    const again = await openVault(store);
+    expect((await again.listSecrets()).items.map(({ name }) => name)).toEqual(["B"]);
+    expect(again.status().quarantined).toEqual([broken]);
+    await expect(readSecret(again, secretId)).rejects.toEqual(code("VAULT_STORE_FAILED"));
+    expect(await again.verify()).toMatchObject({ ok: false, problems: [{ subject: broken }] });
+    expect(await again.rotateMaster({ provider: constantKeyProvider(8) })).toMatchObject({
+      skipped: 1,
+    });
+    broken = "";
+    expect(await readSecret(again, secretId)).toBe(CANARY);
+    expect(again.status().quarantined).toEqual([]);
   });
 
   it("names the quarantined record and serves the others", async () => {

@@ -10,7 +10,7 @@ import {
   wipe,
 } from "./bytes.ts";
 import { auditPublicKey } from "./checkpoint.ts";
-import { isDamage, VaultError } from "./errors.ts";
+import { isDamage, isRecordFailure, VaultError } from "./errors.ts";
 import {
   type DocumentKind,
   requireDocumentId,
@@ -31,7 +31,7 @@ import {
   ShardCache,
   serializeManifest,
 } from "./manifest.ts";
-import { documentHandle, nameEntry, openSecret } from "./record.ts";
+import { documentFile, documentHandle, nameEntry, openSecret, secretFile } from "./record.ts";
 import { firstRewrapProgress, rewrapBatch } from "./rewrap.ts";
 import { parseScope, type Scope, sameScope } from "./scope.ts";
 import type { Page, SealedDocument, SecretMetadata } from "./secret-metadata.ts";
@@ -71,7 +71,10 @@ export interface VaultStatus {
   readonly keyProvider: KeyProviderConfig;
   /** Counts commits; 0 while locked. */
   readonly revision: number;
-  /** Store keys of records that were refused since the vault was unlocked, sorted. */
+  /**
+   * Store keys of records that were refused or could not be read since the vault was unlocked, and
+   * have not been read since, sorted.
+   */
   readonly quarantined: readonly string[];
   /** Set while the vault still accepts the KEK before a rotation; see {@link Vault.rotateMaster}. */
   readonly previousKeyProvider: KeyProviderConfig | null;
@@ -257,7 +260,9 @@ export class Vault {
       // The vault already depends on the staged key: a rotation was cut off before the provider
       // could take it on.
       if (staged) await keyProvider.promote?.();
-      if (!this.#store.readOnly) await this.#settleKeys(slot);
+      if (this.#store.readOnly) return;
+      if (!staged) await discardStaged(keyProvider, file);
+      await this.#settleKeys(slot);
     });
   }
 
@@ -284,7 +289,11 @@ export class Vault {
   /** @throws {VaultError} `VAULT_SECRET_NOT_FOUND`, `VAULT_LOCKED`, `VAULT_TAMPERED`. */
   async getSecret(secretId: string): Promise<SecretMetadata> {
     requireSecretId(secretId);
-    return this.#read(async (session) => (await loadSecret(session, secretId)).metadata);
+    return this.#read(async (session) => {
+      const { metadata } = await loadSecret(session, secretId);
+      this.#noteSound(secretFile(secretId));
+      return metadata;
+    });
   }
 
   /** The secret that has this name or alias in exactly this scope, or null. */
@@ -298,7 +307,8 @@ export class Vault {
   }
 
   /**
-   * Secrets in id order. A damaged secret is left out, and named by {@link status}.
+   * Secrets in id order. A secret that is damaged or cannot be read is left out, and
+   * named by {@link status}.
    *
    * @param options - `limit`: default 100, at most 1000. `scope`: only this scope, which reads the
    *   metadata of every secret on the way.
@@ -341,7 +351,9 @@ export class Vault {
       if (loaded.metadata.deletedAtMs !== null) throw deletedError(secretId);
       const { record, metadata } = loaded;
       session.requireOpen();
-      return { value: openSecret(record, metadata, session.vaultId, session.ring), metadata };
+      const value = openSecret(record, metadata, session.vaultId, session.ring);
+      this.#noteSound(secretFile(secretId));
+      return { value, metadata };
     });
     try {
       return await use(value, metadata);
@@ -358,13 +370,15 @@ export class Vault {
       const handle = documentHandle(session.ring, kind, id);
       const digest = await session.tree.get(kind, handle);
       if (digest === null) return null;
-      return (await session.loadDocument(kind, handle, digest)).document;
+      const { document } = await session.loadDocument(kind, handle, digest);
+      this.#noteSound(documentFile(kind, handle));
+      return document;
     });
   }
 
   /**
-   * Documents of a kind, in an order that is stable but not that of their ids. A damaged one is
-   * left out, and named by {@link status}.
+   * Documents of a kind, in an order that is stable but not that of their ids. One that is
+   * damaged or cannot be read is left out, and named by {@link status}.
    */
   async listDocuments(
     kind: DocumentKind,
@@ -778,19 +792,27 @@ export class Vault {
     try {
       return await this.#read(async (session) => {
         const digest = await session.tree.get(collection, key);
-        return digest === null ? null : load(session, key, digest);
+        if (digest === null) return null;
+        const item = await load(session, key, digest);
+        this.#noteSound(collection === "secrets" ? secretFile(key) : documentFile(collection, key));
+        return item;
       });
     } catch (error) {
       // One bad record is reported by status, it does not hide the others (W-C2).
-      if (isDamage(error)) return null;
+      if (isRecordFailure(error)) return null;
       throw error;
     }
   }
 
   #noteDamage(error: unknown, session: Session): void {
-    if (isDamage(error) && error.subject !== null && !session.closed) {
+    if (isRecordFailure(error) && error.subject !== null && !session.closed) {
       this.#quarantined.add(error.subject);
     }
+  }
+
+  /** A record that was put back, or whose medium works again, leaves the quarantine. */
+  #noteSound(subject: string): void {
+    if (this.#quarantined.size > 0) this.#quarantined.delete(subject);
   }
 }
 
@@ -861,6 +883,25 @@ async function findKey(
     "VAULT_KEY_MISMATCH",
     `this key does not open vault ${vaultId}; it needs the key from its \`${(slots[0] as KeySlot).provider.kind}\` provider`,
   );
+}
+
+/**
+ * Removes the staged key of a rotation that was cut off before the vault came to depend on it. One
+ * that some slot accepts stays.
+ */
+async function discardStaged(provider: KeyProvider, { vaultId, slots }: VaultFile): Promise<void> {
+  if (provider.discardStaged === undefined) return;
+  let staged: Uint8Array | null = null;
+  try {
+    staged = (await provider.obtainStaged?.()) ?? null;
+    const needed = staged;
+    if (needed !== null && slots.some((slot) => slotAccepts(vaultId, slot, needed))) return;
+    await provider.discardStaged();
+  } catch {
+    // The vault opens without it. The next unlock, or the next rotation, tries again.
+  } finally {
+    wipe(staged);
+  }
 }
 
 async function requireReadBack(provider: KeyProvider, kek: Uint8Array): Promise<void> {

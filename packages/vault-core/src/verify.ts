@@ -1,5 +1,5 @@
 import { encodeBase64, wipe } from "./bytes.ts";
-import { isDamage } from "./errors.ts";
+import { isRecordFailure } from "./errors.ts";
 import { DOCUMENT_KINDS } from "./identifiers.ts";
 import { sha256 } from "./mac.ts";
 import {
@@ -43,7 +43,7 @@ export async function verifyRecords(session: Session): Promise<VaultVerification
   const problems: VaultProblem[] = [];
   const known = new Set([VAULT_FILE, ROOT_FILE, HEAD_FILE]);
   const note = (error: unknown, fallback: string): void => {
-    if (!isDamage(error)) throw error;
+    if (!isRecordFailure(error)) throw error;
     problems.push({ subject: error.subject ?? fallback, problem: error.message });
   };
   await verifyManifest(session).catch((error: unknown) => note(error, ROOT_FILE));

@@ -1,11 +1,12 @@
 import { randomBytes } from "node:crypto";
-import { chmodSync, type Dirent, mkdirSync, readdirSync, unlinkSync } from "node:fs";
+import { chmodSync, type Dirent, readdirSync, unlinkSync } from "node:fs";
 import { rename, unlink } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { VaultError } from "../errors.ts";
 import type { LogDurability, LogSegment, Store, StoreChange, StoredRecord } from "../store.ts";
 import {
   ensureDirectory,
+  makeDirectories,
   readRegular,
   requireDirectory,
   storeError,
@@ -21,7 +22,12 @@ import {
   serializeJournal,
 } from "./journal.ts";
 import { LogFiles } from "./log-files.ts";
-import { currentBootId, type ProcessLock, takeProcessLock } from "./process-lock.ts";
+import {
+  currentBootId,
+  isLockLeftover,
+  type ProcessLock,
+  takeProcessLock,
+} from "./process-lock.ts";
 
 const KEY = /^(?:[a-z0-9][a-z0-9._-]*\/)*[a-z0-9][a-z0-9._-]*\.json$/;
 const JOURNAL = "journal";
@@ -65,6 +71,8 @@ export class FileStore implements Store {
   #lock: ProcessLock | null = null;
   /** A committed transaction that is not yet copied into place. Readers see it first. */
   #pending = new Map<string, JournalChange>();
+  /** {@link #pending} was read from a journal, so what is on disk is not known. */
+  #recovering = false;
   /** A commit ended in doubt: the journal has to be looked at before anything else. */
   #suspect = false;
   #commits: Promise<unknown> = Promise.resolve();
@@ -82,15 +90,19 @@ export class FileStore implements Store {
       if (requireDirectory(this.location, ".") !== null) this.#loadJournal();
       return;
     }
+    let stats = requireDirectory(this.location, ".");
     try {
-      mkdirSync(this.location, { recursive: true, mode: 0o700 });
+      // Before a vault is there nothing has vouched that its directory's name is on disk (G20).
+      if (stats === null || readRegular(join(this.location, "vault.json"), "vault.json") === null) {
+        await makeDirectories(this.location);
+        stats = requireDirectory(this.location, ".");
+      }
+      if (stats !== null && (stats.mode & 0o077) !== 0) {
+        chmodSync(this.location, 0o700);
+        this.warnings.push(`${this.location} let other users in; its mode is 0700 now`);
+      }
     } catch (error) {
-      throw storeError(error, this.location, "make");
-    }
-    const stats = requireDirectory(this.location, ".");
-    if (stats !== null && (stats.mode & 0o077) !== 0) {
-      chmodSync(this.location, 0o700);
-      this.warnings.push(`${this.location} let other users in; its mode is 0700 now`);
+      throw storeError(error, ".", "make");
     }
     ensureDirectory(this.#temporary, "tmp");
     this.#lock = takeProcessLock(this.location, this.#temporary);
@@ -182,6 +194,8 @@ export class FileStore implements Store {
     try {
       const directories = new Set<string>();
       for (const { key } of changes) this.#ensureParents(key, directories);
+      // A process that was killed while copying may have made directories and synced none.
+      if (this.#recovering) directories.add(this.location);
       await Promise.all(changes.map((change) => this.#place(change)));
       for (const { key } of changes) directories.add(dirname(join(this.location, key)));
       await Promise.all([...directories].map(syncDirectory));
@@ -190,6 +204,7 @@ export class FileStore implements Store {
       throw storeError(error, JOURNAL, "apply");
     }
     this.#pending = new Map();
+    this.#recovering = false;
   }
 
   async #place({ key, bytes }: JournalChange): Promise<void> {
@@ -216,7 +231,7 @@ export class FileStore implements Store {
       const relative = segments.slice(0, depth).join("/");
       if (this.#directories.has(relative)) continue;
       const path = join(this.location, relative);
-      if (ensureDirectory(path, relative)) made.add(dirname(path));
+      if (ensureDirectory(path, relative) || this.#recovering) made.add(dirname(path));
       this.#directories.add(relative);
     }
   }
@@ -241,12 +256,17 @@ export class FileStore implements Store {
       pending.set(change.key, change);
     }
     this.#pending = pending;
+    this.#recovering = true;
   }
 
   async #reconcile(): Promise<void> {
     this.#pending = new Map();
     this.#loadJournal();
-    if (this.#pending.size === 0) await syncDirectory(this.location);
+    try {
+      if (this.#pending.size === 0) await syncDirectory(this.location);
+    } catch (error) {
+      throw storeError(error, JOURNAL, "sync");
+    }
     this.#suspect = false;
   }
 
@@ -369,13 +389,23 @@ export class FileStore implements Store {
     return join(this.#temporary, `${process.pid}-${randomBytes(8).toString("hex")}.tmp`);
   }
 
-  /** Only the lock's holder writes here, so whatever is left belongs to a process that is gone. */
+  /**
+   * Only the lock's holder writes records here, so what is left of those belongs to a process that
+   * is gone. Whoever waits for the lock has a file here too.
+   */
   #collectTemporaries(): void {
-    for (const name of readdirSync(this.#temporary)) {
-      if (!TEMPORARY.test(name)) continue;
+    let names: string[];
+    try {
+      names = readdirSync(this.#temporary);
+    } catch (error) {
+      throw storeError(error, "tmp", "list");
+    }
+    for (const name of names) {
+      if (!TEMPORARY.test(name) && !isLockLeftover(name)) continue;
       try {
         unlinkSync(join(this.#temporary, name));
       } catch (error) {
+        if (systemCode(error) === "ENOENT") continue;
         this.#warnOnce(`cannot remove the leftover \`tmp/${name}\` (${systemCode(error)})`);
       }
     }

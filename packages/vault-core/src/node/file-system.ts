@@ -8,6 +8,7 @@ import {
   openSync,
   readSync,
   type Stats,
+  statSync,
 } from "node:fs";
 import { type FileHandle, open, rename, unlink } from "node:fs/promises";
 import { dirname } from "node:path";
@@ -160,6 +161,47 @@ export function ensureDirectory(path: string, subject: string): boolean {
   requireDirectory(path, subject);
   return false;
 }
+
+/**
+ * Makes a directory of mode 0700 with those above it that are missing, and brings each new name to
+ * the disk before anything is made below it.
+ *
+ * The name of what was there already is brought to the disk too: a process that was killed right
+ * after making it may not have come to that.
+ */
+export async function makeDirectories(path: string): Promise<void> {
+  const missing: string[] = [];
+  let present = path;
+  while (dirname(present) !== present && !isThere(present)) {
+    missing.unshift(present);
+    present = dirname(present);
+  }
+  await syncName(present);
+  for (const directory of missing) {
+    try {
+      mkdirSync(directory, { mode: 0o700 });
+    } catch (error) {
+      if (systemCode(error) !== "EEXIST") throw error;
+    }
+    await syncName(directory);
+  }
+}
+
+function isThere(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false }) !== undefined;
+}
+
+/** Brings a name to the disk, where the directory that holds it may be opened at all. */
+async function syncName(path: string): Promise<void> {
+  try {
+    await syncDirectory(dirname(path));
+  } catch (error) {
+    // Search permission is enough to live below a directory: such a one was not made by us.
+    if (!FOREIGN.has(systemCode(error))) throw error;
+  }
+}
+
+const FOREIGN = new Set(["EACCES", "EPERM", "EROFS", "EINVAL"]);
 
 /** Refuses a link, or anything else that is not a directory of this user. Null when absent. */
 export function requireDirectory(path: string, subject: string): Stats | null {

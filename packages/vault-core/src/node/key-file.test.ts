@@ -63,6 +63,26 @@ describe("fileKeyProvider", () => {
     await expect(missing.obtain()).rejects.toEqual(unavailable);
   });
 
+  it("removes what a process that died while writing the key has left", async () => {
+    const directory = temporaryDirectory();
+    const provider = fileKeyProvider(join(directory, "k"));
+    const left = [".k.4194303-0123456789abcdef.tmp", ".k.next.4194303-0123456789abcdef.tmp"];
+    const kept = [`.k.${process.pid}-0123456789abcdef.tmp`, ".other.4194303-0123456789abcdef.tmp"];
+    for (const name of [...left, ...kept]) writeFileSync(join(directory, name), HEX);
+    await provider.create(systemRandom);
+    expect(readdirSync(directory).sort()).toEqual([...kept, "k"].sort());
+  });
+
+  it("drops a staged key when it is told to, and does not mind when there is none", async () => {
+    const directory = temporaryDirectory();
+    const provider = fileKeyProvider(join(directory, "k"));
+    await provider.create(systemRandom);
+    await provider.stage?.(systemRandom);
+    await provider.discardStaged?.();
+    await provider.discardStaged?.();
+    expect(readdirSync(directory)).toEqual(["k"]);
+  });
+
   it("stages a key beside the present one and promotes it", async () => {
     const provider = fileKeyProvider(join(temporaryDirectory(), "k"));
     const old = await provider.create(systemRandom);

@@ -1,12 +1,20 @@
 import { randomBytes } from "node:crypto";
-import { closeSync, constants, fstatSync, mkdirSync, openSync } from "node:fs";
+import { closeSync, constants, fstatSync, openSync, readdirSync, unlinkSync } from "node:fs";
 import { link, unlink } from "node:fs/promises";
-import { dirname, join, resolve } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
 import { KEY_BYTES } from "../aead.ts";
 import { type RandomBytes, wipe } from "../bytes.ts";
 import { VaultError } from "../errors.ts";
 import { formatKeyText, type KeyProvider, parseKeyText } from "../key-provider.ts";
-import { readAt, renameDurably, syncDirectory, systemCode, writeNewFile } from "./file-system.ts";
+import {
+  makeDirectories,
+  readAt,
+  renameDurably,
+  syncDirectory,
+  systemCode,
+  writeNewFile,
+} from "./file-system.ts";
+import { isAlive } from "./process-lock.ts";
 
 const KEY_TEXT_BYTES_MAX = 4096;
 
@@ -28,15 +36,20 @@ export function fileKeyProvider(path: string): KeyProvider {
   return {
     config: { kind: "file", path: file },
     async create(random) {
-      const existing = readKeyFile(file);
-      if (existing !== null) return existing;
       try {
-        mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+        // G20: a vault must not outlive, on disk, the name of the file that opens it.
+        await makeDirectories(dirname(file));
       } catch (cause) {
         throw unavailable(
           `cannot make the directory of key file ${file} (${systemCode(cause)})`,
           cause,
         );
+      }
+      collectTemporaries(file);
+      const existing = readKeyFile(file);
+      if (existing !== null) {
+        await syncKeyDirectory(file);
+        return existing;
       }
       const key = random(KEY_BYTES);
       if (await writeKeyFile(file, key, "new")) return key;
@@ -47,12 +60,23 @@ export function fileKeyProvider(path: string): KeyProvider {
       return requireKeyFile(file);
     },
     async stage(random: RandomBytes) {
+      collectTemporaries(file);
       const key = random(KEY_BYTES);
       await writeKeyFile(next, key, "replace");
       return key;
     },
     async obtainStaged() {
       return readKeyFile(next);
+    },
+    async discardStaged() {
+      collectTemporaries(file);
+      try {
+        await unlink(next);
+        await syncDirectory(dirname(next));
+      } catch (cause) {
+        if (systemCode(cause) === "ENOENT") return;
+        throw unavailable(`cannot remove ${next} (${systemCode(cause)})`, cause);
+      }
     },
     async promote() {
       const staged = readKeyFile(next);
@@ -147,6 +171,48 @@ function readKeyFile(path: string): Uint8Array | null {
   }
 }
 
+/** The name of a key file that is being written, and whose process it was. */
+function temporaryPath(path: string): string {
+  return join(
+    dirname(path),
+    `.${basename(path)}.${process.pid}-${randomBytes(8).toString("hex")}.tmp`,
+  );
+}
+
+/**
+ * Removes what processes that died while writing this key file, or its staged sibling, left beside
+ * it: it may hold a key.
+ */
+function collectTemporaries(file: string): void {
+  const directory = dirname(file);
+  let names: string[];
+  try {
+    names = readdirSync(directory);
+  } catch {
+    // Reading or writing the key will say what is wrong.
+    return;
+  }
+  for (const name of names) {
+    const [, owner, pid] = /^\.(.+)\.(\d+)-[0-9a-f]{16}\.tmp$/.exec(name) ?? [];
+    if (owner !== basename(file) && owner !== `${basename(file)}.next`) continue;
+    if (pid === undefined || isAlive(Number(pid))) continue;
+    try {
+      unlinkSync(join(directory, name));
+    } catch {
+      // It is tried again the next time.
+    }
+  }
+}
+
+/** A name that is there may have been linked by a process that died before it was on disk. */
+async function syncKeyDirectory(file: string): Promise<void> {
+  try {
+    await syncDirectory(dirname(file));
+  } catch {
+    // A key in a directory that cannot be opened, or on a read-only disk, was not put there by us.
+  }
+}
+
 /** Writes a complete key file, or none. @returns False when `mode` is "new" and a file exists. */
 async function writeKeyFile(
   path: string,
@@ -154,7 +220,7 @@ async function writeKeyFile(
   mode: "new" | "replace",
 ): Promise<boolean> {
   const text = formatKeyText(key);
-  const temporary = join(dirname(path), `.${randomBytes(8).toString("hex")}.tmp`);
+  const temporary = temporaryPath(path);
   try {
     await writeNewFile(temporary, text);
     if (mode === "replace") {
@@ -168,7 +234,9 @@ async function writeKeyFile(
       if (systemCode(cause) === "EEXIST") return false;
       throw cause;
     } finally {
-      await unlink(temporary);
+      await unlink(temporary).catch((cause: unknown) => {
+        if (systemCode(cause) !== "ENOENT") throw cause;
+      });
     }
     await syncDirectory(dirname(path));
     return true;

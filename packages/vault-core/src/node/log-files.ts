@@ -1,6 +1,15 @@
-import { closeSync, fdatasync, ftruncateSync, lstatSync, readdirSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  fdatasync,
+  fstatSync,
+  ftruncateSync,
+  lstatSync,
+  readdirSync,
+  type Stats,
+  writeSync,
+} from "node:fs";
 import { unlink } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { crc32 } from "node:zlib";
 import { VaultError } from "../errors.ts";
@@ -46,6 +55,7 @@ export class LogFiles {
   readonly #logs = new Map<string, OpenLog>();
   readonly #marks = new Map<string, OpenMark>();
   #directoryDirty = false;
+  #parentDirty = false;
   #timer: NodeJS.Timeout | null = null;
   #running: Promise<void> | null = null;
   #queued: Promise<void> | null = null;
@@ -68,23 +78,31 @@ export class LogFiles {
       .filter((name) => SEGMENT.test(name))
       .sort()
       .map((name) => {
-        const stats = lstatSync(join(this.#directory, name));
+        const stats = this.#inspect(name);
         if (!stats.isFile()) throw notPlain(`audit/${name}`);
         return { name, size: stats.size };
       });
   }
 
+  #inspect(name: string): Stats {
+    try {
+      return lstatSync(join(this.#directory, name));
+    } catch (error) {
+      throw storeError(error, `audit/${name}`, "inspect");
+    }
+  }
+
   read(name: string, offset: number, length: number): Uint8Array {
     const known = this.#logs.get(name);
-    if (known !== undefined) return readAt(known.descriptor, offset, length);
-    const file = openRegular(this.#path(name), `audit/${name}`, "read");
+    const file = known ?? openRegular(this.#path(name), `audit/${name}`, "read");
     if (file === null) return new Uint8Array();
     try {
-      return readAt(file.descriptor, offset, Math.min(length, Math.max(0, file.size - offset)));
+      const { size } = fstatSync(file.descriptor);
+      return readAt(file.descriptor, offset, Math.min(length, Math.max(0, size - offset)));
     } catch (error) {
       throw storeError(error, `audit/${name}`, "read");
     } finally {
-      closeSync(file.descriptor);
+      if (known === undefined) closeSync(file.descriptor);
     }
   }
 
@@ -185,6 +203,8 @@ export class LogFiles {
     if (file === null) return [];
     try {
       return readSlots(file.descriptor, file.size).map(({ payload }) => payload);
+    } catch (error) {
+      throw storeError(error, `audit/${name}`, "read");
     } finally {
       closeSync(file.descriptor);
     }
@@ -237,6 +257,10 @@ export class LogFiles {
           this.#directoryDirty = true;
           throw error;
         }
+      }
+      if (this.#parentDirty) {
+        await syncDirectory(dirname(this.#directory));
+        this.#parentDirty = false;
       }
       this.#failure = null;
     } catch (error) {
@@ -316,7 +340,7 @@ export class LogFiles {
   }
 
   #create(name: string): { descriptor: number; size: number } {
-    ensureDirectory(this.#directory, "audit");
+    if (ensureDirectory(this.#directory, "audit")) this.#parentDirty = true;
     const existing = openRegular(this.#path(name), `audit/${name}`, "write");
     if (existing !== null) return existing;
     this.#directoryDirty = true;

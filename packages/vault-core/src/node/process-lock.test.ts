@@ -1,10 +1,17 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { temporaryDirectory } from "../../test/support.ts";
-import { currentBootId, takeProcessLock } from "./process-lock.ts";
+import { currentBootId, isLockLeftover, takeProcessLock } from "./process-lock.ts";
 
 function lockable(): { directory: string; temporary: string } {
   const directory = temporaryDirectory();
@@ -76,6 +83,28 @@ describe("takeProcessLock", () => {
     take(place);
     pretend(place.directory, { pidNamespace: "pid:[1]", pid: 2_000_000_000 });
     expect(() => take(place)).toThrow(busy);
+  });
+
+  it("leaves the file of one who waits for the lock, and collects that of one who died", async () => {
+    const place = lockable();
+    const waiting = spawn("sleep", ["60"]);
+    const names = [waiting.pid, 4_194_303].map((pid) => `lock-${pid}-0123456789abcdef.tmp`);
+    expect(names.map(isLockLeftover)).toEqual([false, true]);
+    expect(isLockLeftover("12-0123456789abcdef.tmp")).toBe(false);
+    waiting.kill("SIGKILL");
+    await once(waiting, "exit");
+    take(place).release();
+  });
+
+  it("gives up a lock that the disk will not record, for this process at least", () => {
+    const place = lockable();
+    const lock = take(place);
+    const path = join(place.directory, "lock.1");
+    renameSync(path, `${path}.away`);
+    lock.release();
+    renameSync(`${path}.away`, path);
+    take(place).release();
+    expect(locks(place.directory)).toEqual(["lock.2"]);
   });
 
   it("takes over what no owner can have written, without following links", () => {

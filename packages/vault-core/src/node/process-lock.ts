@@ -1,13 +1,16 @@
 import { execFileSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import {
+  closeSync,
+  constants,
   linkSync,
+  openSync,
   readdirSync,
   readFileSync,
   readlinkSync,
-  renameSync,
   unlinkSync,
   writeFileSync,
+  writeSync,
 } from "node:fs";
 import { join } from "node:path";
 import { VaultError } from "../errors.ts";
@@ -21,6 +24,9 @@ import { readRegular, storeError, systemCode } from "./file-system.ts";
 // if it exists, so one taker wins. Generations only grow, because the highest file is never
 // removed, not even on release; so a slow taker that links a generation which has meanwhile come
 // and gone sees a higher one afterwards, and yields.
+//
+// Release overwrites four letters in place, which a full disk still allows. A disk that allows
+// nothing leaves the lock to this process, which remembers that it gave it up.
 
 interface LockOwner {
   readonly pid: number;
@@ -34,9 +40,12 @@ interface LockOwner {
 
 /** A held lock. */
 export interface ProcessLock {
-  /** Gives the lock up; the death of the process does the same. */
+  /** Gives the lock up, and never throws; the death of the process does the same. */
   release(): void;
 }
+
+/** Locks this process gave up on disks that would not record it. */
+const givenUp = new Set<string>();
 
 const LOCK_FILE = /^lock\.([1-9]\d{0,14})$/;
 const ATTEMPTS = 64;
@@ -55,13 +64,11 @@ export function takeProcessLock(directory: string, temporary: string): ProcessLo
     const generation = highest + 1;
     if (!linkLock(directory, temporary, generation, owner)) continue;
     if (highestGeneration(directory) !== generation) {
-      unlinkSync(lockPath(directory, generation));
+      removeIfThere(lockPath(directory, generation));
       continue;
     }
     removeOlder(directory, generation);
-    return {
-      release: () => replaceLock(directory, temporary, generation, { ...owner, released: true }),
-    };
+    return { release: () => releaseLock(lockPath(directory, generation)) };
   }
   throw new VaultError(
     "VAULT_BUSY",
@@ -89,8 +96,10 @@ function highestGeneration(directory: string): number {
 }
 
 function refuseIfHeld(directory: string, generation: number): void {
-  const owner = readOwner(lockPath(directory, generation));
-  if (owner === null || owner.released || !isAlive(owner)) return;
+  const path = lockPath(directory, generation);
+  const owner = readOwner(path);
+  if (owner === null || owner.released || !isOwnerAlive(owner)) return;
+  if (owner.pid === process.pid && givenUp.has(path)) return;
   const elsewhere = owner.pidNamespace === pidNamespace() ? "" : " of another container";
   throw new VaultError(
     "VAULT_BUSY",
@@ -128,16 +137,12 @@ function readOwner(path: string): LockOwner | null {
   }
 }
 
-function isAlive(owner: LockOwner): boolean {
+function isOwnerAlive(owner: LockOwner): boolean {
   const boot = currentBootId();
   if (owner.bootId !== null && boot !== null && owner.bootId !== boot) return false;
   // A pid of another namespace cannot be looked up from here. Doubt means held.
   if (owner.pidNamespace !== pidNamespace()) return true;
-  try {
-    process.kill(owner.pid, 0);
-  } catch (error) {
-    if (systemCode(error) === "ESRCH") return false;
-  }
+  if (!isAlive(owner.pid)) return false;
   const startTime = processStartTime(owner.pid);
   if (startTime === DEAD) return false;
   return owner.startTime === null || startTime === null || owner.startTime === startTime;
@@ -152,29 +157,71 @@ function linkLock(
   const path = writeTemporary(temporary, owner);
   try {
     linkSync(path, lockPath(directory, generation));
+    givenUp.delete(lockPath(directory, generation));
     return true;
   } catch (error) {
-    if (systemCode(error) === "EEXIST") return false;
+    // Taken by another, or the temporary file is gone: the holder of a lock collects those of
+    // processes it cannot see, such as one in another container.
+    if (systemCode(error) === "EEXIST" || systemCode(error) === "ENOENT") return false;
     throw storeError(error, `lock.${generation}`, "take");
   } finally {
-    unlinkSync(path);
+    removeIfThere(path);
   }
 }
 
-function replaceLock(
-  directory: string,
-  temporary: string,
-  generation: number,
-  owner: LockOwner,
-): void {
-  renameSync(writeTemporary(temporary, owner), lockPath(directory, generation));
+// Of one length, so that releasing needs no space.
+const HELD = '"released":false}';
+const RELEASED = '"released":true }';
+
+function releaseLock(path: string): void {
+  try {
+    const { O_RDWR, O_NOFOLLOW, O_NONBLOCK } = constants;
+    const descriptor = openSync(path, O_RDWR | O_NOFOLLOW | O_NONBLOCK);
+    try {
+      const text = readFileSync(descriptor, "latin1");
+      const position = text.lastIndexOf(HELD);
+      if (position >= 0) writeSync(descriptor, RELEASED, position, "latin1");
+    } finally {
+      closeSync(descriptor);
+    }
+  } catch {
+    givenUp.add(path);
+  }
+}
+
+function removeIfThere(path: string): void {
+  try {
+    unlinkSync(path);
+  } catch {
+    // Whatever is left is collected by a later holder, or is superseded.
+  }
+}
+
+/** Name of a file that is linked into place as a lock. */
+const LOCK_TEMPORARY = /^lock-(\d+)-[0-9a-f]{16}\.tmp$/;
+
+/** Whether a file of the temporary directory was left by a process that died while taking a lock. */
+export function isLockLeftover(name: string): boolean {
+  const pid = LOCK_TEMPORARY.exec(name)?.[1];
+  return pid !== undefined && !isAlive(Number(pid));
+}
+
+/** Whether a process has this pid, as far as this process can see. */
+export function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return systemCode(error) !== "ESRCH";
+  }
 }
 
 function writeTemporary(temporary: string, owner: LockOwner): string {
-  const path = join(temporary, `${process.pid}-${randomBytes(8).toString("hex")}.tmp`);
+  const path = join(temporary, `lock-${process.pid}-${randomBytes(8).toString("hex")}.tmp`);
   try {
     writeFileSync(path, `${JSON.stringify(owner)}\n`, { flag: "wx", mode: 0o600 });
   } catch (error) {
+    removeIfThere(path);
     throw storeError(error, "lock", "write");
   }
   return path;
@@ -182,12 +229,7 @@ function writeTemporary(temporary: string, owner: LockOwner): string {
 
 function removeOlder(directory: string, generation: number): void {
   for (const older of generations(directory)) {
-    if (older >= generation) continue;
-    try {
-      unlinkSync(lockPath(directory, older));
-    } catch {
-      // It is superseded whether or not it can be removed.
-    }
+    if (older < generation) removeIfThere(lockPath(directory, older));
   }
 }
 
