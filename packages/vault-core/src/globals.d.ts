@@ -1,0 +1,11 @@
+// The whole of what this package, without its ./node entry, asks of a runtime beyond ECMAScript
+// itself. Read by tsconfig.pure.json alone, where no other global is known.
+
+declare class TextEncoder {
+  encode(text: string): Uint8Array<ArrayBuffer>;
+}
+
+declare class TextDecoder {
+  constructor(label: "utf-8", options: { fatal: boolean; ignoreBOM: boolean });
+  decode(bytes: Uint8Array): string;
+}
