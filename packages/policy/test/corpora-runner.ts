@@ -2,7 +2,7 @@
  * Runs the pure part of the attack corpora (corpora/README.md) against this package: every case that
  * needs no listener, no upstream and no clock. Any folder of the same shape will do.
  */
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import {
   allows,
@@ -46,6 +46,7 @@ export interface CorpusCase {
     readonly pathParts?: Parts;
     readonly prefixes?: readonly string[];
     readonly auth?: {
+      readonly type?: string;
       readonly headers?: readonly string[];
       readonly params?: readonly string[];
       readonly prefixTemplate?: string;
@@ -99,9 +100,50 @@ export function readCorpus(folder: string, set: string): readonly CorpusCase[] {
   return JSON.parse(readFileSync(join(folder, `${set}.json`), "utf8"));
 }
 
+/** What the cases that name a capability take for granted. */
+export interface SetUp {
+  readonly capability: string;
+  readonly method: string;
+  readonly host: string;
+  readonly prefix: string;
+  readonly credential: string;
+  /** The header that the credential adds. */
+  readonly header: { readonly name: string; readonly template: string };
+}
+
+const DEFAULT_SET_UP: SetUp = {
+  capability: "openai/chat-completions",
+  method: "POST",
+  host: "api.openai.com",
+  prefix: "/v1/chat/completions",
+  credential: "openai",
+  header: { name: "authorization", template: "Bearer {{secret}}" },
+};
+
+/** Read the set-up of a corpus folder from the one sentence in its `setup.md`. */
+export function readSetUp(folder: string): SetUp {
+  const path = join(folder, "setup.md");
+  const text = existsSync(path) ? readFileSync(path, "utf8") : "";
+  const { capability, method, host, prefix, credential, header } = DEFAULT_SET_UP;
+  const [, name = header.name, template = header.template] =
+    /header auth `([^`:]+):\s*([^`]+)`/.exec(text) ?? [];
+  return {
+    capability: /capability `([^`]+)`/.exec(text)?.[1] ?? capability,
+    method: /method `?([A-Z]+)/.exec(text)?.[1] ?? method,
+    host: /host `?([a-z0-9][a-z0-9.-]*[a-z0-9])/.exec(text)?.[1] ?? host,
+    prefix: /prefix `([^`]+)`/.exec(text)?.[1] ?? prefix,
+    credential: /credential `([^`]+)`/.exec(text)?.[1] ?? credential,
+    header: { name, template },
+  };
+}
+
 /** Run a case, or return null when it needs more than this package. */
-export function runPure(set: PureSet, testCase: CorpusCase): Outcome | null {
-  const answer = RUNNERS[set](testCase);
+export function runPure(
+  set: PureSet,
+  testCase: CorpusCase,
+  setUp: SetUp = DEFAULT_SET_UP,
+): Outcome | null {
+  const answer = RUNNERS[set](testCase, setUp);
   if (answer === null) return null;
   const outcome = (verdict: Outcome["verdict"], detail: string): Outcome => ({
     id: testCase.id,
@@ -146,7 +188,7 @@ function failed(what: string): Answer {
   return { denial: null, failed: what };
 }
 
-const RUNNERS: Readonly<Record<PureSet, (testCase: CorpusCase) => Answer | null>> = {
+const RUNNERS: Readonly<Record<PureSet, (testCase: CorpusCase, setUp: SetUp) => Answer | null>> = {
   path: runPath,
   ssrf: runSsrf,
   headers: runHeaders,
@@ -212,21 +254,21 @@ function notFound(message: string): Denial {
   return { ok: false, code: "policy_violation", reason: null, message };
 }
 
-const DEFAULT = {
-  capabilities: new Map<string, readonly PathRule[]>([
-    [
-      "openai/chat-completions",
-      [{ methods: ["POST"], match: "prefix", path: "/v1/chat/completions" }],
-    ],
-  ]),
-  credentials: new Set(["openai"]),
-  managedHeaders: ["authorization"],
-  managedQuery: [] as readonly string[],
-  pathTemplate: null as string | null,
-};
+/** What the broker would find in its vault. */
+function policyOf({ capability, method, prefix, credential, header }: SetUp) {
+  return {
+    capabilities: new Map<string, readonly PathRule[]>([
+      [capability, [{ methods: [method], match: "prefix", path: prefix }]],
+    ]),
+    credentials: new Set([credential]),
+    managedHeaders: [header.name],
+    managedQuery: [] as readonly string[],
+    pathTemplate: null as string | null,
+  };
+}
 
 /** The wire form with needless percent-encoding undone and hex digits in upper-case. */
-function comparable(wire: string): string {
+export function comparableWire(wire: string): string {
   return wire.replace(/%([0-9A-Fa-f]{2})/g, (encoded, hex: string) => {
     const letter = String.fromCharCode(Number.parseInt(hex, 16));
     return /[A-Za-z0-9._~-]/.test(letter) ? letter : encoded.toUpperCase();
@@ -241,7 +283,7 @@ function runPath({ input, expected }: CorpusCase): Answer {
   const decision = decide(
     Buffer.from(JSON.stringify({ capability: "a/b", request: { method: "GET", path } })),
     {
-      ...DEFAULT,
+      ...policyOf(DEFAULT_SET_UP),
       capabilities: new Map([["a/b", rules]]),
       managedHeaders: [],
       managedQuery: input.auth?.params ?? [],
@@ -252,7 +294,8 @@ function runPath({ input, expected }: CorpusCase): Answer {
   const { target } = decision;
   const wire = target.query === "" ? target.path : `${target.path}?${target.query}`;
   const equivalents = expected.wireIfAllowed ?? [expected.wire ?? wire];
-  if (!equivalents.map(comparable).includes(comparable(wire))) return failed(`sends ${wire}`);
+  if (!equivalents.map(comparableWire).includes(comparableWire(wire)))
+    return failed(`sends ${wire}`);
   if (expected.queryPairs !== undefined) {
     const pairs = JSON.stringify(queryPairs(target.query));
     if (pairs !== JSON.stringify(expected.queryPairs)) return failed(`the query reads ${pairs}`);
@@ -300,7 +343,7 @@ function runSsrf({ input, expected }: CorpusCase): Answer | null {
   }
 }
 
-function runHeaders({ input, expected }: CorpusCase): Answer | null {
+function runHeaders({ input, expected }: CorpusCase, setUp: SetUp): Answer | null {
   if (input.via !== "envelope") return null;
   const { repeatName = "", count = 0, valueLength = 0 } = input.headersSpec ?? {};
   const repeated = Array.from({ length: count }, (_, index) => ({
@@ -309,15 +352,15 @@ function runHeaders({ input, expected }: CorpusCase): Answer | null {
   }));
   const stated = (input.headers ?? []).map(([name, value]) => ({ name, value }));
   const envelope = {
-    capability: "openai/chat-completions",
+    capability: setUp.capability,
     request: {
-      method: "POST",
-      path: "/v1/chat/completions",
+      method: setUp.method,
+      path: setUp.prefix,
       headers: [...stated, ...repeated],
     },
   };
   const decision = decide(Buffer.from(JSON.stringify(envelope)), {
-    ...DEFAULT,
+    ...policyOf(setUp),
     managedHeaders: input.auth?.headers ?? [],
   });
   if ("ok" in decision) return refused(decision);
@@ -338,11 +381,12 @@ function runHeaders({ input, expected }: CorpusCase): Answer | null {
   return accepted;
 }
 
-function runEnvelope({ input, expected }: CorpusCase): Answer | null {
+function runEnvelope({ input, expected }: CorpusCase, setUp: SetUp): Answer | null {
   if (input.kind !== "body") return null;
   const bytes = bytesOf(input);
   const startedAtMs = performance.now();
-  const decision = checkJsonContentType(input.contentType ?? null) ?? decide(bytes, DEFAULT);
+  const decision =
+    checkJsonContentType(input.contentType ?? null) ?? decide(bytes, policyOf(setUp));
   const tookMs = performance.now() - startedAtMs;
   if (tookMs > (expected.maxMillis ?? 5_000)) return failed(`took ${Math.round(tookMs)} ms`);
   if (String(Reflect.ownKeys(Object.prototype)) !== PROTOTYPE_KEYS) {
