@@ -1,4 +1,4 @@
-import { matchesCapability } from "@aivault/policy";
+import { matchesCapability, parseRedirect, redirectedMethod } from "@aivault/policy";
 import { isHostTemplate, type Registry } from "@aivault/registry";
 import type {
   AuditEvent,
@@ -9,7 +9,7 @@ import type {
   SecretMetadata,
   Vault,
 } from "@aivault/vault-core";
-import { buildBody, type RequestBody } from "./body.ts";
+import { buildBody } from "./body.ts";
 import type { Capability, CapabilityOptions } from "./capability.ts";
 import { type CapabilityPolicy, exchangeLimits } from "./capability-policy.ts";
 import {
@@ -20,11 +20,16 @@ import {
   policyOf,
   type QuarantinedDocument,
 } from "./catalog.ts";
-import { type InvocationContext, scopeContext, type TokenGrant } from "./context.ts";
+import {
+  type InvocationContext,
+  requireGranted,
+  scopeContext,
+  type TokenGrant,
+} from "./context.ts";
 import { type Credential, missingVariables, viewCredential } from "./credential.ts";
 import { BrokerError, toBrokerError } from "./errors.ts";
-import { injectCredential } from "./inject.ts";
-import type { Invocation, Plan, Principal, ResponseSink } from "./invocation.ts";
+import { Executor, type Hop, type Progress, type Redirect } from "./execute.ts";
+import type { Explanation, Invocation, Plan, Principal, ResponseSink } from "./invocation.ts";
 import { type Counted, InvocationLimits } from "./invocation-limits.ts";
 import { contextOf, isWithinReach, type ScopeContext } from "./isolation.ts";
 import { OAuthTokens } from "./oauth-tokens.ts";
@@ -35,7 +40,7 @@ import {
   deleteDocument,
   setPolicy,
 } from "./operate.ts";
-import { describePlan, type PlannedRequest, planRequest } from "./plan.ts";
+import { describePlan, type PlannedRequest, permit, planElsewhere, planRequest } from "./plan.ts";
 import {
   createSecret,
   deleteSecret,
@@ -44,8 +49,8 @@ import {
   updateSecret,
 } from "./provision.ts";
 import { missingSecrets, resolveCredential } from "./resolve.ts";
-import { ResponseRelay } from "./response.ts";
 import { type BrokerSettings, type ResolvedSettings, resolveSettings } from "./settings.ts";
+import { DecisionTrace } from "./trace.ts";
 import type { Upstream, UpstreamLimits } from "./upstream.ts";
 import type {
   BindingView,
@@ -89,30 +94,36 @@ export interface OutsideDenial {
 export class Broker {
   readonly #vault: Vault;
   readonly #registry: Registry;
-  readonly #upstream: Upstream;
   readonly #now: Clock;
   readonly #random: RandomBytes;
   readonly #settings: ResolvedSettings;
   readonly #userAgent: string;
   readonly #limits: InvocationLimits;
-  readonly #tokens: OAuthTokens;
+  readonly #executor: Executor;
   #catalog: Catalog | null = null;
   #loading: Promise<Catalog> | null = null;
 
   constructor(options: BrokerOptions) {
     this.#vault = options.vault;
     this.#registry = options.registry;
-    this.#upstream = options.upstream;
     this.#now = options.now;
     this.#random = options.random;
     this.#settings = resolveSettings(options.settings);
     this.#userAgent = `aivault/${options.version}`;
-    this.#tokens = new OAuthTokens({
+    const tokens = new OAuthTokens({
       vault: this.#vault,
-      upstream: this.#upstream,
+      upstream: options.upstream,
       now: this.#now,
       random: this.#random,
       userAgent: this.#userAgent,
+    });
+    this.#executor = new Executor({
+      vault: this.#vault,
+      registry: this.#registry,
+      upstream: options.upstream,
+      tokens,
+      now: this.#now,
+      settings: this.#settings,
     });
     this.#limits = new InvocationLimits(this.#vault, this.#now, (before, after) => {
       // Nothing but our own count came in between, so what was loaded is still what the vault says.
@@ -147,6 +158,33 @@ export class Broker {
     return describePlan(planned);
   }
 
+  /**
+   * Decides as {@link plan} does, and says which rules allowed or refused it. A refusal is an answer.
+   *
+   * @throws {BrokerError} `vault_locked`, and what else is no decision.
+   */
+  async explain(invocation: Invocation): Promise<Explanation> {
+    const trace = new DecisionTrace();
+    try {
+      const { planned } = await this.#decide(invocation, false, trace);
+      return {
+        decision: "allow",
+        steps: trace.steps(null),
+        plan: describePlan(planned),
+        denial: null,
+      };
+    } catch (error) {
+      const { code, reason, message, hint, retryAfterMs } = toBrokerError(error);
+      if (code === "vault_locked" || code === "internal") throw error;
+      return {
+        decision: "deny",
+        steps: trace.steps(message),
+        plan: null,
+        denial: { code, reason, message, hint, retryAfterMs },
+      };
+    }
+  }
+
   /** Records a refusal that was decided outside, such as a request that could not be parsed. */
   async denied(requestId: string, principal: Principal, what: OutsideDenial): Promise<void> {
     await this.#append({
@@ -164,28 +202,20 @@ export class Broker {
   async #decide(
     invocation: Invocation,
     spend: boolean,
+    trace = new DecisionTrace(),
   ): Promise<{ planned: PlannedRequest; policy: CapabilityPolicy; leave: () => void }> {
     const { envelope, principal, requestId } = invocation;
     let leave = () => {};
     try {
       const catalog = await this.#currentCatalog();
-      const capability = findCapability(envelope.capability, catalog, this.#registry);
-      if (capability === null) throw unknownCapability(envelope.capability);
-      const { credential } = await resolveCredential(
-        capability,
-        { principal, requested: envelope.credential, context: invocation.context },
-        { catalog, registry: this.#registry, vault: this.#vault },
-      );
-      const planned = planRequest(envelope, capability, credential, {
-        registry: this.#registry,
-        catalog,
-        userAgent: this.#userAgent,
-      });
+      const planned = await this.#planOn(catalog, invocation, trace);
+      const { capability, credential } = planned;
       const demanded = policyOf(capability.id, catalog);
       const grants = invocation.context?.grants ?? [];
       const counted = countedUses(capability.id, demanded, grants);
       if (spend) leave = await this.#limits.enter(counted);
       else await this.#limits.check(counted);
+      trace.pass("limits", "within every rate");
       const policy = { ...demanded, ...exchangeLimits(demanded, grants) };
       // G18: before the provider is contacted. If it cannot be written, nothing is sent.
       await this.#append({
@@ -217,6 +247,34 @@ export class Broker {
     }
   }
 
+  async #planOn(
+    catalog: Catalog,
+    { envelope, principal, context }: Invocation,
+    trace: DecisionTrace,
+  ): Promise<PlannedRequest> {
+    const capability = findCapability(envelope.capability, catalog, this.#registry);
+    if (capability === null) throw unknownCapability(envelope.capability);
+    trace.pass("capability", `\`${capability.id}\`, of the ${capability.origin}`);
+    const grants = context?.grants ?? [];
+    const pinned = requireGranted(grants, capability.id, envelope.credential);
+    trace.pass(
+      "grant",
+      grants.length === 0 ? "no token limits this caller" : "every token grants it",
+    );
+    const { credential, because } = await resolveCredential(
+      capability,
+      { principal, requested: envelope.credential, pinned, context },
+      { catalog, registry: this.#registry, vault: this.#vault },
+    );
+    trace.pass("credential", `\`${credential.id}\`: ${because}`);
+    return planRequest(envelope, capability, credential, {
+      registry: this.#registry,
+      catalog,
+      userAgent: this.#userAgent,
+      trace,
+    });
+  }
+
   async #execute(
     invocation: Invocation,
     planned: PlannedRequest,
@@ -243,27 +301,14 @@ export class Broker {
         },
       });
       const limits = deadlines(this.#settings.deadlines, policy, invocation.timeoutMs);
-      const exchange = { planned, policy, body, limits, sink, signal, progress };
-      const { auth } = planned.credential;
-      let accessToken: string | null = null;
-      if (auth.strategy === "oauth2") {
-        accessToken = await this.#tokens.accessToken(planned.credential, auth);
-        // A stream has been spent by the first attempt.
-        const replayable = body.body === null || body.body instanceof Uint8Array;
-        if (replayable) {
-          const tail = await this.#attempt(exchange, accessToken, true);
-          if (tail !== null) {
-            await this.#finish(sink, tail, record);
-            return;
-          }
-          // The provider refused the token. If no other can be had, its refusal is the answer.
-          accessToken = await this.#tokens
-            .accessToken(planned.credential, auth, accessToken)
-            .catch(() => accessToken);
-        }
-      }
-      const tail = await this.#attempt(exchange, accessToken, false);
-      await this.#finish(sink, tail ?? [], record);
+      const tail = await this.#executor.run(
+        { planned, policy, body, limits, sink, signal, progress },
+        (from, redirect) => this.#decideHop(invocation, planned.host, from, redirect),
+      );
+      // G18: the outcome before the last byte; without it the response stays unfinished.
+      await record({ outcome: "completed" });
+      for (const chunk of tail) sink.data(chunk);
+      sink.end();
     } catch (error) {
       const failure = toBrokerError(error);
       await record({
@@ -276,71 +321,64 @@ export class Broker {
     }
   }
 
-  async #finish(
-    sink: ResponseSink,
-    tail: readonly Uint8Array[],
-    record: (outcome: Record<string, string | null>) => Promise<void>,
-  ): Promise<void> {
-    // G18: the outcome before the last byte; without it the response stays unfinished.
-    await record({ outcome: "completed" });
-    for (const chunk of tail) sink.data(chunk);
-    sink.end();
-  }
-
-  /**
-   * One exchange with the provider.
-   *
-   * @param retriesUnauthorized - A 401 is dropped instead of released.
-   * @returns What is still to be released; null for a 401 that was dropped.
-   */
-  async #attempt(
-    { planned, policy, body, limits, sink, signal, progress }: Exchange,
-    accessToken: string | null,
-    retriesUnauthorized: boolean,
-  ): Promise<readonly Uint8Array[] | null> {
-    const injected = await injectCredential(planned, body, {
-      vault: this.#vault,
-      registry: this.#registry,
-      nowMs: this.#now(),
-      accessToken,
-    });
-    const { clientCertificate, redactor } = injected;
-    const relay = new ResponseRelay({
-      sink,
-      plan: describePlan(planned),
-      redactor,
-      managedHeaders: planned.placement.headers,
-      blockedMembers: policy.responseBlock ?? [],
-      responseBytesMax: policy.responseBytesMax ?? this.#settings.responseBytesMax,
-      dropsUnauthorized: retriesUnauthorized,
-    });
+  /** G8: a redirect is decided about as if the caller had asked for it, on what the vault says now. */
+  async #decideHop(
+    invocation: Invocation,
+    home: string,
+    from: PlannedRequest,
+    redirect: Redirect,
+  ): Promise<Hop> {
+    const catalog = await this.#currentCatalog();
     try {
-      this.#upstream.send(
-        {
-          method: planned.method,
-          origin: {
-            scheme: "https",
-            host: planned.host,
-            port: planned.port,
-            portDeclared: planned.portDeclared,
-          },
-          path: injected.path,
-          headers: injected.headers,
-          body: body.body,
-          bodyLength: body.length,
-          limits,
-          ...(clientCertificate === null ? {} : { clientCertificate }),
-        },
-        relay,
-        signal,
+      const policy = policyOf(from.capability.id, catalog);
+      if (policy.followRedirects !== true) throw blocked("they are not followed any more");
+      const { envelope } = invocation;
+      const { host, port, sameOrigin, target } = permit(
+        parseRedirect(
+          redirect.location,
+          { host: from.host, port: from.port, path: from.target.path },
+          [...(policy.redirectHosts ?? []), home],
+        ),
       );
-      clientCertificate?.privateKey.fill(0);
-      return (await relay.finished).tail;
-    } finally {
-      progress.status = relay.status;
-      progress.responseBytes = relay.bytes;
-      progress.redactions += redactor.found;
-      redactor.wipe();
+      const method = redirectedMethod(redirect.status, from.method);
+      const dropsBody = redirect.status === 303 || method !== from.method;
+      const { request } = envelope;
+      const again = await this.#planOn(
+        catalog,
+        {
+          ...invocation,
+          envelope: {
+            ...envelope,
+            request: {
+              ...request,
+              method,
+              path: target,
+              ...(dropsBody
+                ? { headers: request.headers.filter(isNotAboutBody), body: { kind: "none" } }
+                : {}),
+            },
+          },
+        },
+        new DecisionTrace(),
+      );
+      // Once the credential was left behind it does not come back: another party chose this URL.
+      const keepsCredential =
+        sameOrigin && !from.anonymous && again.host === host && again.port === port;
+      const planned = keepsCredential ? again : planElsewhere(again, host, port);
+      await this.#append({
+        kind: "invocation.redirected",
+        requestId: invocation.requestId,
+        capability: planned.capability.id,
+        credential: planned.anonymous ? null : planned.credential.id,
+        method: planned.method,
+        host: planned.host,
+        path: cut(planned.target.path),
+      });
+      return { planned, dropsBody };
+    } catch (error) {
+      const denial = toBrokerError(error);
+      if (denial.code !== "policy_violation" && denial.code !== "invalid_request") throw denial;
+      throw denial.reason === "redirect_blocked" ? denial : blocked(denial.message);
     }
   }
 
@@ -623,24 +661,15 @@ export class Broker {
   }
 }
 
-/** What the outcome in the audit log says in numbers. */
-interface Progress {
-  requestBytes: number;
-  /** 0 before a head came. */
-  status: number;
-  responseBytes: number;
-  redactions: number;
+/** Fields about a body, which go when the body goes (RFC 9110 section 15.4). */
+function isNotAboutBody({ name }: { readonly name: string }): boolean {
+  return !name.toLowerCase().startsWith("content-");
 }
 
-/** What stays the same between the attempts of one invocation. */
-interface Exchange {
-  readonly planned: PlannedRequest;
-  readonly policy: CapabilityPolicy;
-  readonly body: RequestBody;
-  readonly limits: UpstreamLimits;
-  readonly sink: ResponseSink;
-  readonly signal: AbortSignal;
-  readonly progress: Progress;
+function blocked(why: string): BrokerError {
+  return new BrokerError("policy_violation", `the provider's redirect is not followed: ${why}`, {
+    reason: "redirect_blocked",
+  });
 }
 
 function countedUses(

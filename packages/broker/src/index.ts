@@ -10,6 +10,7 @@ export {
   isBrokerError,
 } from "./errors.ts";
 export type {
+  Explanation,
   Invocation,
   Plan,
   PlanSummary,
@@ -20,6 +21,7 @@ export type {
   Upload,
 } from "./invocation.ts";
 export type { BrokerSettings } from "./settings.ts";
+export type { DecisionStage, DecisionStep } from "./trace.ts";
 export { createUndiciUpstream, type UndiciUpstreamOptions } from "./undici-upstream.ts";
 export type {
   ClientCertificate,

@@ -53,6 +53,7 @@ export async function injectCredential(
   { vault, registry, nowMs, accessToken }: InjectSources,
 ): Promise<InjectedRequest> {
   const { credential } = planned;
+  if (planned.anonymous) return withoutCredential(planned, body);
   const used = new Map<string, string>();
   for (const placeholder of schemePlaceholders(credential.auth)) {
     const secretId = credential.secrets[placeholder];
@@ -84,6 +85,17 @@ export async function injectCredential(
           : { id: `${credential.id} ${planned.host} ${versions}`, ...injection.pair },
     };
   });
+}
+
+/** G8: a request that left its origin opens no secret. */
+function withoutCredential(planned: PlannedRequest, body: RequestBody): InjectedRequest {
+  const headers = planned.headers.map(({ name, value }) => [name, value] as const);
+  return {
+    headers: body.contentType === null ? headers : [...headers, ["content-type", body.contentType]],
+    path: joinTarget("", planned.target, []),
+    redactor: new Redactor([]),
+    clientCertificate: null,
+  };
 }
 
 /** Parts of a credential that are no secret: providers print them in every answer. */

@@ -1,5 +1,7 @@
 import type { Envelope, HeaderPair } from "@aivault/policy";
 import type { InvocationContext } from "./context.ts";
+import type { BrokerErrorCode, BrokerReason } from "./errors.ts";
+import type { DecisionStep } from "./trace.ts";
 
 /** Who asks, as the transport established it. */
 export interface Principal {
@@ -50,6 +52,24 @@ export interface Plan extends PlanSummary {
   readonly headers: readonly HeaderPair[];
   /** What would be injected, for example `header authorization`. */
   readonly injects: readonly string[];
+}
+
+/** Why an invocation would be allowed or refused. */
+export interface Explanation {
+  readonly decision: "allow" | "deny";
+  /** Every rule, in the order in which they are asked. */
+  readonly steps: readonly DecisionStep[];
+  /** Null when it is refused. */
+  readonly plan: Plan | null;
+  /** What the caller would be told, and what would be needed; null when it is allowed. */
+  readonly denial: {
+    readonly code: BrokerErrorCode;
+    readonly reason: BrokerReason | null;
+    readonly message: string;
+    /** A command that would help. */
+    readonly hint: string | null;
+    readonly retryAfterMs: number | null;
+  } | null;
 }
 
 /** The head of a response, stripped and redacted. */

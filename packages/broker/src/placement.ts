@@ -12,6 +12,9 @@ export interface Placement {
   readonly injects: readonly string[];
 }
 
+/** Nowhere: for a request without credential. */
+export const NO_PLACEMENT: Placement = { headers: [], params: [], path: null, injects: [] };
+
 /** Says where the scheme puts its credential. */
 export function placementOf(auth: AuthScheme): Placement {
   switch (auth.strategy) {

@@ -18,9 +18,10 @@ import type { Catalog } from "./catalog.ts";
 import { type Credential, missingVariables } from "./credential.ts";
 import { BrokerError } from "./errors.ts";
 import type { Plan } from "./invocation.ts";
-import { type Placement, placementOf } from "./placement.ts";
+import { NO_PLACEMENT, type Placement, placementOf } from "./placement.ts";
 import { REDACTION_MARKER } from "./redact.ts";
 import { render } from "./template.ts";
+import type { DecisionTrace } from "./trace.ts";
 
 /** A request that policy allows, complete but for the credential and the body's bytes. */
 export interface PlannedRequest {
@@ -37,6 +38,8 @@ export interface PlannedRequest {
   readonly placement: Placement;
   /** Index of the capability's rule that admits it. */
   readonly rule: number;
+  /** It was redirected to another origin: no credential goes with it, and none ever comes back (G8). */
+  readonly anonymous: boolean;
 }
 
 /** What a plan is made from. */
@@ -45,6 +48,8 @@ export interface PlanOptions {
   readonly catalog: Catalog;
   /** For requests that bring no `user-agent`. */
   readonly userAgent: string;
+  /** Notes what each rule said. */
+  readonly trace: DecisionTrace;
 }
 
 /**
@@ -58,7 +63,9 @@ export function planRequest(
   credential: Credential,
   options: PlanOptions,
 ): PlannedRequest {
+  const { trace } = options;
   const method = permit(parseMethod(request.method));
+  trace.pass("method", method);
   // G7: what is matched here is what is sent, byte for byte. An encoded slash is read only where one of
   // the rules admits it, and `matchPath` then holds the others to refusing it.
   const encodedSlash = capability.rules.some(
@@ -66,24 +73,43 @@ export function planRequest(
   );
   const target = permit(parseTarget(request.path, { encodedSlash }));
   const rule = permit(allows(capability.rules, method, target.path, target.query));
+  trace.pass("path", `rule ${rule} of \`${capability.id}\` admits ${method} ${target.path}`);
   const host = planHost(capability, credential);
+  const port = capability.port ?? 443;
+  trace.pass("host", port === 443 ? host : `${host}:${port}`);
   requirePins(credential, host, options);
+  trace.pass("secret", `every secret of \`${credential.id}\` may go there`);
   const placement = placementOf(credential.auth);
   const passed = permit(requestHeaders(request.headers, { managed: placement.headers }));
+  trace.pass("headers", "none is the credential's or the connection's");
   const conflict = managedQueryConflict(target.query, placement.params);
   if (conflict !== null) permit(conflict);
   if (placement.path !== null) permit(managedPathConflict(target.path, placement.path));
+  trace.pass("query", "no parameter is the credential's");
   return {
     capability,
     credential,
     method,
     target,
     host,
-    port: capability.port ?? 443,
+    port,
     portDeclared: capability.origin === "registry" && capability.port !== null,
     headers: addDefaults(passed, credential, options.userAgent, request.body),
     placement,
     rule,
+    anonymous: false,
+  };
+}
+
+/** The same request at another origin, without its credential. */
+export function planElsewhere(planned: PlannedRequest, host: string, port: number): PlannedRequest {
+  return {
+    ...planned,
+    host,
+    port,
+    portDeclared: planned.portDeclared && port === planned.port && host === planned.host,
+    placement: NO_PLACEMENT,
+    anonymous: true,
   };
 }
 

@@ -3,7 +3,7 @@ import type { Vault } from "@aivault/vault-core";
 import { applicableBindings, type Binding, NEARNESS, precedence } from "./binding.ts";
 import type { Capability } from "./capability.ts";
 import { type Catalog, isUsable } from "./catalog.ts";
-import { type InvocationContext, requireGranted, scopeContext } from "./context.ts";
+import { type InvocationContext, scopeContext } from "./context.ts";
 import { authAlternatives, type Credential } from "./credential.ts";
 import { BrokerError } from "./errors.ts";
 import type { Principal } from "./invocation.ts";
@@ -21,6 +21,8 @@ export interface CredentialRequest {
   readonly principal: Principal;
   /** From the envelope, or null. */
   readonly requested: string | null;
+  /** The credential that a token is pinned to, or null; it agrees with `requested`. */
+  readonly pinned: string | null;
   readonly context: InvocationContext | undefined;
 }
 
@@ -36,8 +38,8 @@ export interface ResolvedCredential {
  * else by scope, group before workspace before global; in each scope a binding before what is only stored
  * there, and among those the greatest priority. What is left must be one.
  *
- * @throws {BrokerError} `policy_violation` with `capability_not_granted`; `credential_not_found`, with the
- * command that would make one; `credential_ambiguous`, with the choices.
+ * @throws {BrokerError} `credential_not_found`, with the command that would make one;
+ * `credential_ambiguous`, with the choices.
  */
 export async function resolveCredential(
   capability: Capability,
@@ -45,9 +47,8 @@ export async function resolveCredential(
   sources: ResolveSources,
 ): Promise<ResolvedCredential> {
   const { catalog, registry, vault } = sources;
-  const { requested, context } = request;
+  const { requested, pinned, context } = request;
   const grants = context?.grants ?? [];
-  const pinned = requireGranted(grants, capability.id, requested);
   const named = requested ?? pinned;
   const place = placeOf(request, named, catalog);
   const candidates = (catalog.credentialsOf.get(capability.provider) ?? []).filter(

@@ -17,16 +17,27 @@ export interface RelayOptions {
   readonly blockedMembers: readonly string[];
   /** Bytes of the decoded body. */
   readonly responseBytesMax: number;
-  /** A 401 is not released: another attempt will be made. */
-  readonly dropsUnauthorized: boolean;
+  /** Tells which responses are not released, since another request will be made. */
+  readonly withholds: (head: ReceivedHead) => Withheld | null;
 }
 
-/** A response that was relayed but for its last bytes, which wait for the audit log. */
-export interface RelayedResponse {
+/** The head of a response as the provider sent it. */
+export interface ReceivedHead {
   readonly status: number;
-  /** What stayed behind in the redactor; null for a 401 that was dropped. */
-  readonly tail: readonly Uint8Array[] | null;
+  readonly headers: readonly (readonly [name: string, value: string])[];
 }
+
+/** Why a response is not released. */
+export type Withheld =
+  | { readonly kind: "unauthorized" }
+  /** Our clock is off by so much. */
+  | { readonly kind: "skewed"; readonly offsetMs: number }
+  | { readonly kind: "redirect"; readonly status: number; readonly location: string };
+
+/** A response that was relayed but for its last bytes, which wait for the audit log; or withheld. */
+export type RelayedResponse =
+  | { readonly tail: readonly Uint8Array[] }
+  | { readonly withheld: Withheld };
 
 /**
  * Passes a response on: headers stripped, codings undone, credentials cut out, at the sink's pace.
@@ -78,11 +89,12 @@ export class ResponseRelay implements UpstreamHandler {
   ): void {
     this.#status = status;
     this.#control = control;
-    const { sink, plan, redactor, managedHeaders, dropsUnauthorized } = this.#options;
-    if (status === 401 && dropsUnauthorized) {
+    const { sink, plan, redactor, managedHeaders, withholds } = this.#options;
+    const withheld = withholds({ status, headers });
+    if (withheld !== null) {
       this.#settled = true;
-      this.#resolve({ status, tail: null });
-      control.abort(new BrokerError("auth_failed", "the provider refused the token"));
+      this.#resolve({ withheld });
+      control.abort(new BrokerError("upstream_failed", "another request is made instead"));
       return;
     }
     const encodings = headers.flatMap(([name, value]) =>
@@ -167,7 +179,7 @@ export class ResponseRelay implements UpstreamHandler {
     this.#settled = true;
     const last = this.#blocker?.end() ?? [];
     const tail = [...last.flatMap((part) => [...this.#stream.push(part)]), ...this.#stream.end()];
-    this.#resolve({ status: this.#status, tail });
+    this.#resolve({ tail });
   }
 
   #fail(error: BrokerError): void {

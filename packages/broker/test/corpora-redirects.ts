@@ -38,6 +38,8 @@ export interface RedirectCase {
     readonly hops?: readonly Hop[];
     readonly maxUpstreamRequests?: number;
     readonly callerNeverSees?: readonly string[];
+    readonly neverContact?: readonly string[];
+    readonly credentialNever?: readonly string[];
     /** The vault is locked while the first answer is on its way. */
     readonly revokeDuringDelay?: string;
   };
@@ -52,7 +54,6 @@ interface Hop {
   readonly neverHeaders?: readonly string[];
 }
 
-const HOST = "api.openai.com";
 const SECRET = "canary-redirect-0123456789abcdef";
 
 /** Whatever name is asked for is the stand-in. */
@@ -73,6 +74,13 @@ class EveryHost extends Map<string, { address: string; port: number }> {
   }
 }
 
+/** The host of the first request. */
+function homeOf({ input, expected }: RedirectCase): string {
+  const origin = expected.hops?.[0]?.origin;
+  if (origin !== undefined) return new URL(origin).host;
+  return input.policy.allowHosts?.[0] ?? "api.openai.com";
+}
+
 /** The hosts that could be contacted and must not be: those in the locations and in the policy. */
 function hostsOf({ input }: RedirectCase): readonly string[] {
   const named = input.responses.flatMap(({ headers }) =>
@@ -82,17 +90,19 @@ function hostsOf({ input }: RedirectCase): readonly string[] {
 }
 
 /**
- * A runner of redirect cases with the redirects blocked, which is the default and so far all there is:
- * `follow` cases are then not supported, and everything else holds.
+ * A runner of redirect cases.
  *
  * @param all - The cases that will be run; the stand-in's certificate covers the hosts they name.
+ * @param follow - False leaves redirects blocked, which is the broker's default: `follow` cases are then
+ * not supported, and everything else holds.
  */
 export async function createRedirectRunner(
   all: readonly RedirectCase[],
+  follow = true,
 ): Promise<CorpusRunner<RedirectCase>> {
   let current: RedirectCase | null = null;
   let answered = 0;
-  const hosts = [...new Set([HOST, ...all.flatMap(hostsOf)])].filter(
+  const hosts = [...new Set([...all.map(homeOf), ...all.flatMap(hostsOf)])].filter(
     (host) => !/\.\d+$/.test(host),
   );
   const answer = async (socket: TLSSocket): Promise<void> => {
@@ -121,24 +131,32 @@ export async function createRedirectRunner(
     current = test;
     answered = 0;
     provider.requests.length = 0;
+    const host = homeOf(test);
     const name = test.id.toLowerCase().replaceAll(/[^a-z0-9]/g, "");
     await harness.broker.createCredential({
       id: name,
       provider: name,
       secrets: { secret: "CASE" },
-      hosts: [HOST],
+      hosts: [host],
       auth: schemeOf(test),
     });
     await harness.broker.createCapability({
       id: `${name}/call`,
       provider: name,
-      host: HOST,
+      host,
       rules: test.input.policy.prefixes.map((path) => ({
         methods: test.input.policy.methods,
         match: "prefix" as const,
         path,
       })),
     });
+    if (follow) {
+      const { allowHosts = [] } = test.input.policy;
+      await harness.broker.setPolicy(`${name}/call`, {
+        followRedirects: true,
+        redirectHosts: allowHosts.filter((allowed) => allowed !== host),
+      });
+    }
     const { method, path, body } = test.input.request;
     const received = await receive(
       harness.broker,
@@ -152,8 +170,9 @@ export async function createRedirectRunner(
       JSON.stringify(received.head),
       received.body.toString("latin1"),
       String(received.error?.stack),
-      JSON.stringify(await auditEvents(harness.vault, 4)),
+      JSON.stringify(await auditEvents(harness.vault, 12)),
     ].join("\n");
+    await harness.broker.deletePolicy(`${name}/call`);
     await harness.broker.deleteCapability(`${name}/call`);
     await harness.broker.deleteCredential(name);
     return judge(test, provider.requests, shown, received.error?.message ?? "answered");
@@ -168,11 +187,12 @@ export async function createRedirectRunner(
 }
 
 function judge(
-  { input, expected }: RedirectCase,
+  test: RedirectCase,
   requests: readonly RecordedRequest[],
   shown: string,
   said: string,
 ): CorpusOutcome {
+  const { input, expected } = test;
   const letThrough = (detail: string): CorpusOutcome => ({ verdict: "attack let through", detail });
   const never = [SECRET, ...(expected.callerNeverSees ?? [])].map((text) =>
     text.replaceAll("{SECRET}", SECRET),
@@ -182,9 +202,15 @@ function judge(
   const allowed = expected.hops ?? [];
   for (const [index, hop] of hops.entries()) {
     const fitting = allowed[index];
-    // Where no hops are listed, the first request is the only one that can be right.
-    if (fitting === undefined && index > 0) return letThrough(`sends ${hop.method} ${hop.origin}`);
-    if (hop.credential && hop.origin !== `https://${HOST}`) {
+    // Beyond the hops that are listed, only as many as the case says can be right.
+    const hopsMax = Math.max(1, allowed.length, expected.maxUpstreamRequests ?? 0);
+    if (index >= hopsMax || expected.neverContact?.includes(hop.origin) === true) {
+      return letThrough(`sends ${hop.method} ${hop.origin}`);
+    }
+    if (hop.credential && expected.credentialNever?.includes(hop.origin) === true) {
+      return letThrough(`sends the credential to ${hop.origin}`);
+    }
+    if (hop.credential && hop.origin !== `https://${homeOf(test)}`) {
       return letThrough(`sends the credential to ${hop.origin}`);
     }
     if (fitting === undefined) continue;

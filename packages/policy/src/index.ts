@@ -61,6 +61,13 @@ export {
   satisfiesQuery,
 } from "./query.ts";
 export { secretForms } from "./redaction.ts";
+export {
+  isRedirect,
+  parseRedirect,
+  type RedirectBase,
+  type RedirectTarget,
+  redirectedMethod,
+} from "./redirect.ts";
 export type { Denial, PolicyDenialCode, PolicyReason, Result } from "./result.ts";
 export {
   JSON_BYTES_MAX,
