@@ -15,6 +15,7 @@ export const TEST_REPORTS = {
  * @typedef {object} TestResult
  * @property {string} file - Relative to the repository.
  * @property {string} title - Of the test itself, without the names of its suites.
+ * @property {readonly string[]} [suites] - Their names, outermost first.
  * @property {string} status - `passed`, `failed`, `skipped`, `pending`, `todo`.
  *
  * @typedef {object} TestReport
@@ -33,8 +34,13 @@ export function readTestReport(path) {
   for (const file of report.testResults) {
     // A file that fails before its tests are known reports none of them.
     if (file.status === "failed" && file.assertionResults.length === 0) brokenFiles++;
-    for (const { title, status } of file.assertionResults) {
-      tests.push({ file: relative(process.cwd(), file.name), title, status });
+    for (const { ancestorTitles, title, status } of file.assertionResults) {
+      tests.push({
+        file: relative(process.cwd(), file.name),
+        suites: ancestorTitles,
+        title,
+        status,
+      });
     }
   }
   const count = (/** @type {string} */ status) =>
