@@ -1,4 +1,4 @@
-import { decodeBase64, decodeUtf8, encodeBase64, encodeUtf8, equalBytes } from "./bytes.ts";
+import { decodeBase64, decodeUtf8, encodeBase64Codes, encodeUtf8, equalBytes } from "./bytes.ts";
 import { canonicalJson, isJsonObject, type JsonValue } from "./json.ts";
 import type { Mac } from "./mac.ts";
 
@@ -26,6 +26,8 @@ export interface AuditEntry {
 }
 
 const LINE_FEED = 0x0a;
+const QUOTE = 0x22;
+const MAC_MEMBER = encodeUtf8(',"mac":"');
 
 /** Bytes of the longest line, line feed included. */
 export const ENTRY_BYTES_MAX = 64 * 1024;
@@ -37,15 +39,20 @@ export function sealEntry(
   key: Mac,
 ): { entry: AuditEntry; mac: Uint8Array; line: Uint8Array } {
   const { seq, tsMs, event, clockBack } = entry;
-  const eventJson = canonicalJson(event);
   const back = clockBack === true ? '"clockBack":true,' : "";
-  const mac = key.compute([
-    previousMac,
-    encodeUtf8(`{${back}"event":${eventJson},"seq":${seq},"tsMs":${tsMs}}`),
-  ]);
-  const macText = encodeBase64(mac);
-  const line = `{${back}"event":${eventJson},"mac":"${macText}","seq":${seq},"tsMs":${tsMs}}\n`;
-  return { entry: { ...entry, mac: macText }, mac, line: encodeUtf8(line) };
+  const after = `,"seq":${seq},"tsMs":${tsMs}}`;
+  // The line without its MAC, encoded once: what is authenticated, and what is written around it.
+  const unsealed = encodeUtf8(`{${back}"event":${canonicalJson(event)}${after}`);
+  const mac = key.compute([previousMac, unsealed]);
+  const macCodes = encodeBase64Codes(mac, QUOTE);
+  const macAt = unsealed.length - after.length;
+  const line = new Uint8Array(unsealed.length + MAC_MEMBER.length + macCodes.length + 1);
+  line.set(unsealed.subarray(0, macAt));
+  line.set(MAC_MEMBER, macAt);
+  line.set(macCodes, macAt + MAC_MEMBER.length);
+  line.set(unsealed.subarray(macAt), macAt + MAC_MEMBER.length + macCodes.length);
+  line[line.length - 1] = LINE_FEED;
+  return { entry: { ...entry, mac: decodeUtf8(macCodes.subarray(0, -1)) }, mac, line };
 }
 
 /** A line that has the form of an entry; nothing in it is known to be true yet. */

@@ -26,15 +26,13 @@ const BODY_BYTES = 1 + 8 + 8 + 8 + 8 + 32 + 16;
 
 /** version (1) || seq || syncedSeq || day || bytes (8 each) || mac (32) || boot (16) || tag (32). */
 export function serializeAuditHead(head: AuditHead, key: Mac): Uint8Array {
-  const body = concatBytes(
-    Uint8Array.of(VERSION),
-    encodeUint64(head.seq),
-    encodeUint64(head.syncedSeq),
-    encodeUint64(head.day),
-    encodeUint64(head.bytes),
-    head.mac,
-    head.boot,
-  );
+  const body = new Uint8Array(BODY_BYTES);
+  body[0] = VERSION;
+  [head.seq, head.syncedSeq, head.day, head.bytes].forEach((value, index) => {
+    body.set(encodeUint64(value), 1 + 8 * index);
+  });
+  body.set(head.mac, 33);
+  body.set(head.boot, 65);
   return concatBytes(body, key.compute([body]));
 }
 

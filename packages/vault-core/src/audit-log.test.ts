@@ -310,6 +310,34 @@ describe("audit log", () => {
     expect(await vault.audit.verify()).toEqual({ ok: true, entries: 2, gaps: [] });
   });
 
+  it("writes the head once for the entries of a turn, and before it forgets the key", async () => {
+    class Deferring extends MemoryStore {
+      heads = 0;
+      readonly due: (() => void)[] = [];
+      defer(run: () => void): void {
+        this.due.push(run);
+      }
+      override writeMark(name: string, bytes: Uint8Array): void {
+        this.heads += 1;
+        super.writeMark(name, bytes);
+      }
+    }
+    const store = new Deferring();
+    const vault = await createVault(store);
+    for (const run of store.due.splice(0)) run();
+    const before = store.heads;
+    await Promise.all(Array.from({ length: 20 }, () => vault.audit.append({ kind: "a" })));
+    expect(store.due).toHaveLength(1);
+    expect(store.heads).toBe(before);
+    // What a process killed now leaves: a log that is ahead, and nothing lost.
+    const again = await openVault(store.clone());
+    expect(await again.audit.verify()).toMatchObject({ ok: true, entries: 22 });
+    vault.lock();
+    expect(store.heads).toBe(before + 1);
+    for (const run of store.due.splice(0)) run();
+    expect(store.heads).toBe(before + 1);
+  });
+
   it("waits for the disk when the sealed setting says so", async () => {
     const asked: LogDurability[] = [];
     class Recording extends MemoryStore {

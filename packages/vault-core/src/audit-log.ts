@@ -20,7 +20,8 @@ import {
 import { VaultError } from "./errors.ts";
 import type { KeyRing } from "./key-ring.ts";
 import { LABELS } from "./labels.ts";
-import { type Mac, sha256 } from "./mac.ts";
+import type { Mac } from "./mac.ts";
+import { sha256 } from "./sha256.ts";
 import type { LogDurability, Store } from "./store.ts";
 
 /** What checking the whole log found. */
@@ -100,8 +101,9 @@ export function genesisMac(ring: KeyRing): Uint8Array {
 /**
  * The audit log of one unlocked vault: a single writer over the store's log segments.
  *
- * Each append is one write to the log, then one to the head. Killing the process between the two
- * leaves the log one entry ahead, which is how it is found again. The reverse, a head ahead of the
+ * Each append is one write to the log; a write to the head follows in the same turn of the event
+ * loop. Killing the process between the two leaves the log ahead by the entries of one turn, which is
+ * how it is found again. The reverse, a head ahead of the
  * log, means that entries were removed, or, after a power cut, that written bytes which nobody had
  * yet synced are gone; the two are told apart by the running system's id and by how far the log
  * was known to be on disk, and either leaves an entry of its own.
@@ -128,6 +130,8 @@ export class ChainedAuditLog implements AuditLog {
   /** True after a failed write: the log's end must be looked at before anything is appended. */
   #suspect = false;
   #repair: Promise<void> | null = null;
+  /** Entries were appended since the head was written. */
+  #headDue = false;
   #closed = false;
 
   private constructor(
@@ -205,7 +209,7 @@ export class ChainedAuditLog implements AuditLog {
     try {
       const onDisk = this.#store.appendLog(name, this.#offset, sealed.line, this.durability);
       this.#advance(sealed.entry, sealed.mac, sealed.line.length);
-      this.#writeHead();
+      this.#headChanged();
       if (onDisk !== undefined) await onDisk;
     } catch (cause) {
       this.#suspect = true;
@@ -251,6 +255,31 @@ export class ChainedAuditLog implements AuditLog {
     if (count > 0) this.#unsynced.splice(0, count);
   }
 
+  /**
+   * The head follows within this turn of the event loop, once for all entries of the turn. A process
+   * killed before that leaves the log ahead, which is how it is found again.
+   */
+  #headChanged(): void {
+    if (this.#headDue) return;
+    this.#headDue = true;
+    if (this.#store.defer === undefined) this.#writeHeadIfDue();
+    else {
+      this.#store.defer(() => {
+        try {
+          this.#writeHeadIfDue();
+        } catch {
+          // The entries are in the log. Nothing more is appended before the head is written, too.
+          this.#suspect = true;
+        }
+      });
+    }
+  }
+
+  #writeHeadIfDue(): void {
+    if (this.#headDue && !this.#closed) this.#writeHead();
+    this.#headDue = false;
+  }
+
   #writeHead(): void {
     const head = {
       seq: this.#seq,
@@ -286,6 +315,11 @@ export class ChainedAuditLog implements AuditLog {
 
   /** Forgets the keys at once; what was appended still reaches the disk with its group. */
   wipe(): void {
+    try {
+      this.#writeHeadIfDue();
+    } catch {
+      // The log is ahead, as after a crash.
+    }
     this.#closed = true;
     this.#entryKey.wipe();
     this.#headKey.wipe();
@@ -525,6 +559,7 @@ export class ChainedAuditLog implements AuditLog {
 
   async verify(): Promise<AuditVerification> {
     this.#requireOpen();
+    this.#writeHeadIfDue();
     const [lastSeq, day] = [this.#seq, this.#day];
     let expected = this.#anchor.firstSeq;
     let previous = this.#anchor.previousMac;

@@ -24,12 +24,15 @@ export function encodeFields(fields: readonly Field[]): Uint8Array {
     length += 4 + part.length;
   }
   const framed = new Uint8Array(length);
-  const view = new DataView(framed.buffer);
   let offset = 0;
   for (const part of parts) {
-    view.setUint32(offset, part.length);
+    const size = part.length;
+    framed[offset] = size >>> 24;
+    framed[offset + 1] = size >>> 16;
+    framed[offset + 2] = size >>> 8;
+    framed[offset + 3] = size;
     framed.set(part, offset + 4);
-    offset += 4 + part.length;
+    offset += 4 + size;
   }
   return framed;
 }

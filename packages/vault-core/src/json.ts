@@ -58,9 +58,12 @@ function write(value: unknown, depth: number): string {
 }
 
 function writeString(text: string): string {
-  if (LONE_SURROGATE.test(text))
+  const written = JSON.stringify(text);
+  // ECMAScript writes a lone surrogate, and of all characters only that, as \ud800 to \udfff.
+  if (written.includes("\\ud") && LONE_SURROGATE.test(text)) {
     throw new TypeError("a string in JSON must be well-formed Unicode");
-  return JSON.stringify(text);
+  }
+  return written;
 }
 
 /** Canonical JSON followed by a line feed: the form of every whole-file JSON the vault writes. */

@@ -1,14 +1,9 @@
 import { hkdf } from "@noble/hashes/hkdf.js";
-import { hmac } from "@noble/hashes/hmac.js";
 import { sha256 as nobleSha256 } from "@noble/hashes/sha2.js";
 import { KEY_BYTES } from "./aead.ts";
-import { encodeUtf8 } from "./bytes.ts";
+import { encodeUtf8, wipe } from "./bytes.ts";
 import { encodeFields, type Field } from "./framing.ts";
-
-/** SHA-256, 32 bytes. */
-export function sha256(bytes: Uint8Array): Uint8Array {
-  return nobleSha256(bytes);
-}
+import { sha256 } from "./sha256.ts";
 
 /**
  * A 32-byte key for one purpose, from a key that has several: HKDF-SHA256 with the vault id as
@@ -22,33 +17,58 @@ export function deriveKey(key: Uint8Array, vaultId: string, label: string): Uint
   return hkdf(nobleSha256, key, encodeUtf8(vaultId), encodeUtf8(label), KEY_BYTES);
 }
 
+const BLOCK_BYTES = 64;
+const MAC_BYTES = 32;
+const INNER_PAD = 0x36;
+const OUTER_PAD = 0x5c;
+const ROOM_BYTES = 1024;
+
 /**
- * HMAC-SHA256 with the key schedule and a fixed prefix computed once. {@link wipe} clears the
- * state it derived from the key.
+ * HMAC-SHA256 with the key and a fixed prefix laid out once: two hashes of a buffer that is there
+ * already, and nothing else, for each message.
  *
  * @see RFC 2104
  */
 export class Mac {
-  readonly #state: ReturnType<typeof hmac.create>;
-  readonly #scratch: ReturnType<typeof hmac.create>;
+  /** key ^ ipad (64) || prefix || the present message. */
+  #inner: Uint8Array;
+  readonly #prefixBytes: number;
+  /** key ^ opad (64) || inner hash (32). */
+  readonly #outer = new Uint8Array(BLOCK_BYTES + MAC_BYTES);
 
-  /** @param key - Borrowed; it may be wiped once the constructor returns. */
+  /** @param key - At most 64 bytes; borrowed, it may be wiped once the constructor returns. */
   constructor(key: Uint8Array, prefix: readonly Field[]) {
-    this.#state = hmac.create(nobleSha256, key);
-    this.#state.update(encodeFields(prefix));
-    this.#scratch = hmac.create(nobleSha256, key);
+    if (key.length > BLOCK_BYTES) throw new RangeError("a MAC key has at most 64 bytes");
+    const framed = encodeFields(prefix);
+    this.#prefixBytes = BLOCK_BYTES + framed.length;
+    this.#inner = new Uint8Array(this.#prefixBytes + ROOM_BYTES);
+    this.#inner.fill(INNER_PAD, 0, BLOCK_BYTES);
+    this.#outer.fill(OUTER_PAD, 0, BLOCK_BYTES);
+    for (let index = 0; index < key.length; index += 1) {
+      const byte = key[index] as number;
+      this.#inner[index] = byte ^ INNER_PAD;
+      this.#outer[index] = byte ^ OUTER_PAD;
+    }
+    this.#inner.set(framed, BLOCK_BYTES);
   }
 
   /** The 32-byte MAC of the prefix and the parts, each framed. */
   compute(fields: readonly Field[]): Uint8Array {
-    this.#state._cloneInto(this.#scratch);
-    this.#scratch.update(encodeFields(fields));
-    return this.#scratch.digest();
+    const message = encodeFields(fields);
+    const end = this.#prefixBytes + message.length;
+    if (end > this.#inner.length) {
+      const grown = new Uint8Array(end + ROOM_BYTES);
+      grown.set(this.#inner.subarray(0, this.#prefixBytes));
+      wipe(this.#inner);
+      this.#inner = grown;
+    }
+    this.#inner.set(message, this.#prefixBytes);
+    this.#outer.set(sha256(this.#inner.subarray(0, end)), BLOCK_BYTES);
+    return sha256(this.#outer);
   }
 
-  /** The state is useless afterwards. */
+  /** G23: overwrites the key. The MAC is useless afterwards. */
   wipe(): void {
-    this.#state.destroy();
-    this.#scratch.destroy();
+    wipe(this.#inner, this.#outer);
   }
 }

@@ -10,7 +10,7 @@ import {
 } from "./json.ts";
 import type { KeyRing } from "./key-ring.ts";
 import { FORMAT_VERSION } from "./labels.ts";
-import { sha256 } from "./mac.ts";
+import { sha256 } from "./sha256.ts";
 import type { Store, StoreChange } from "./store.ts";
 
 // The manifest says what the vault consists of: a hash tree whose root carries a MAC and a revision

@@ -1,7 +1,6 @@
 import { encodeBase64, type RandomBytes } from "./bytes.ts";
 import { isRecordFailure } from "./errors.ts";
 import type { DocumentKind } from "./identifiers.ts";
-import { sha256 } from "./mac.ts";
 import {
   COLLECTIONS,
   type Collection,
@@ -17,6 +16,7 @@ import {
   serializeSecretRecord,
 } from "./record.ts";
 import type { Session } from "./session.ts";
+import { sha256 } from "./sha256.ts";
 import type { StoreChange } from "./store.ts";
 
 // Names are listed by a key that a rotation does not change, so they stay as they are.

@@ -3,7 +3,6 @@ import { encodeBase64, wipe } from "./bytes.ts";
 import { VaultError } from "./errors.ts";
 import type { DocumentKind } from "./identifiers.ts";
 import type { KeyRing } from "./key-ring.ts";
-import { sha256 } from "./mac.ts";
 import type { ManifestTree } from "./manifest.ts";
 import {
   type DocumentRecord,
@@ -16,6 +15,7 @@ import {
   secretFile,
 } from "./record.ts";
 import type { SealedDocument, SecretMetadata } from "./secret-metadata.ts";
+import { sha256 } from "./sha256.ts";
 import type { Store } from "./store.ts";
 
 /** A secret as it is stored, with its metadata opened. */

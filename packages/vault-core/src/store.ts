@@ -84,6 +84,13 @@ export interface Store {
   /** The copies of a register that can be read, in no order; one of them may be the value before. */
   readMark(name: string): Promise<readonly Uint8Array[]>;
 
+  /**
+   * Runs something soon: after what is running now, and before this process waits for anything else
+   * than its other work at hand. What is run writes marks, so that many changes of one within a turn
+   * of the event loop cost one write. Left out: marks are written at once.
+   */
+  defer?(run: () => void): void;
+
   /** Names the running system, so that a log can tell a killed process from a power cut; or null. */
   readonly bootId: string | null;
   /** Finishes pending writes and releases the exclusive lock. */

@@ -10,7 +10,6 @@ import {
   requireSecretId,
 } from "./identifiers.ts";
 import { canonicalJson, type JsonValue } from "./json.ts";
-import { sha256 } from "./mac.ts";
 import type { CollectionRoot, ManifestEdit } from "./manifest.ts";
 import {
   documentFile,
@@ -35,6 +34,7 @@ import {
 } from "./scope.ts";
 import type { SealedDocument, SecretMetadata } from "./secret-metadata.ts";
 import type { LoadedSecret, Session } from "./session.ts";
+import { sha256 } from "./sha256.ts";
 import type { StoreChange } from "./store.ts";
 
 /** Bytes of the largest secret value. */

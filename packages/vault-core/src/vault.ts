@@ -20,7 +20,6 @@ import {
 } from "./identifiers.ts";
 import type { KeyProvider, KeyProviderConfig } from "./key-provider.ts";
 import { KeyRing } from "./key-ring.ts";
-import { sha256 } from "./mac.ts";
 import {
   HEAD_FILE,
   loadManifest,
@@ -36,6 +35,7 @@ import { firstRewrapProgress, rewrapBatch } from "./rewrap.ts";
 import { parseScope, type Scope, sameScope } from "./scope.ts";
 import type { Page, SealedDocument, SecretMetadata } from "./secret-metadata.ts";
 import { lockedError, Session } from "./session.ts";
+import { sha256 } from "./sha256.ts";
 import type { LogDurability, Store, StoreChange } from "./store.ts";
 import { deletedError, notFound, Transaction, type VaultTransaction } from "./transaction.ts";
 import {

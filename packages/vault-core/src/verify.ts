@@ -1,7 +1,6 @@
 import { encodeBase64, wipe } from "./bytes.ts";
 import { isRecordFailure } from "./errors.ts";
 import { DOCUMENT_KINDS } from "./identifiers.ts";
-import { sha256 } from "./mac.ts";
 import {
   COLLECTIONS,
   HEAD_FILE,
@@ -13,6 +12,7 @@ import {
 } from "./manifest.ts";
 import { documentFile, nameEntry, openSecret, secretFile } from "./record.ts";
 import type { Session } from "./session.ts";
+import { sha256 } from "./sha256.ts";
 import { VAULT_FILE } from "./vault-file.ts";
 
 /** What is wrong with one file of a vault. */

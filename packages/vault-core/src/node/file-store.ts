@@ -3,6 +3,7 @@ import { chmodSync, type Dirent, readdirSync, unlinkSync } from "node:fs";
 import { rename, unlink } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { VaultError } from "../errors.ts";
+import { installSha256 } from "../sha256.ts";
 import type { LogDurability, LogSegment, Store, StoreChange, StoredRecord } from "../store.ts";
 import {
   ensureDirectory,
@@ -28,6 +29,7 @@ import {
   type ProcessLock,
   takeProcessLock,
 } from "./process-lock.ts";
+import { systemSha256 } from "./sha256.ts";
 
 const KEY = /^(?:[a-z0-9][a-z0-9._-]*\/)*[a-z0-9][a-z0-9._-]*\.json$/;
 const JOURNAL = "journal";
@@ -53,6 +55,7 @@ export async function openFileStore(
   directory: string,
   options: FileStoreOptions = {},
 ): Promise<FileStore> {
+  installSha256(systemSha256);
   const store = new FileStore(resolve(directory), options.readOnly === true);
   await store.open();
   return store;
@@ -354,6 +357,10 @@ export class FileStore implements Store {
 
   writeMark(name: string, bytes: Uint8Array): void {
     this.#logs.writeMark(name, bytes);
+  }
+
+  defer(run: () => void): void {
+    setImmediate(run);
   }
 
   async readMark(name: string): Promise<readonly Uint8Array[]> {

@@ -54,6 +54,7 @@ export class LogFiles {
   readonly #readOnly: boolean;
   readonly #logs = new Map<string, OpenLog>();
   readonly #marks = new Map<string, OpenMark>();
+  readonly #slot = Buffer.alloc(SLOT_BYTES);
   #directoryDirty = false;
   #parentDirty = false;
   #timer: NodeJS.Timeout | null = null;
@@ -178,7 +179,7 @@ export class LogFiles {
   writeMark(name: string, payload: Uint8Array): void {
     if (payload.length > SLOT_PAYLOAD_MAX) throw new RangeError("a mark has at most 480 bytes");
     const mark = this.#openMark(name);
-    const slot = Buffer.alloc(SLOT_BYTES);
+    const slot = this.#slot.fill(0);
     slot.writeBigUInt64BE(mark.counter + 1n);
     slot.writeUInt16BE(payload.length, 8);
     slot.set(payload, 10);
