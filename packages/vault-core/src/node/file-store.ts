@@ -14,6 +14,7 @@ import {
   syncDirectory,
   systemCode,
   writeNewFile,
+  writeNewFiles,
 } from "./file-system.ts";
 import {
   digestHex,
@@ -199,7 +200,9 @@ export class FileStore implements Store {
       for (const { key } of changes) this.#ensureParents(key, directories);
       // A process that was killed while copying may have made directories and synced none.
       if (this.#recovering) directories.add(this.location);
-      await Promise.all(changes.map((change) => this.#place(change)));
+      for (let first = 0; first < changes.length; first += PLACED_AT_ONCE) {
+        await this.#place(changes.slice(first, first + PLACED_AT_ONCE));
+      }
       for (const { key } of changes) directories.add(dirname(join(this.location, key)));
       await Promise.all([...directories].map(syncDirectory));
       await unlink(join(this.location, JOURNAL));
@@ -210,22 +213,22 @@ export class FileStore implements Store {
     this.#recovering = false;
   }
 
-  async #place({ key, bytes }: JournalChange): Promise<void> {
-    const path = join(this.location, key);
-    if (bytes === null) {
-      await unlink(path).catch((error: unknown) => {
-        if (systemCode(error) !== "ENOENT") throw error;
-      });
-      return;
-    }
-    const temporary = this.#temporaryPath();
-    await writeNewFile(temporary, bytes);
-    try {
-      await rename(temporary, path);
-    } catch (error) {
-      await unlink(temporary).catch(() => {});
-      throw error;
-    }
+  /** Puts files in place, each of them whole and on disk before it has its name. */
+  async #place(changes: readonly JournalChange[]): Promise<void> {
+    const written = changes.flatMap(({ key, bytes }) =>
+      bytes === null ? [] : [{ key, path: this.#temporaryPath(), bytes }],
+    );
+    await writeNewFiles(written);
+    const results = await Promise.allSettled([
+      ...written.map(({ key, path }) => rename(path, join(this.location, key))),
+      ...changes.map(({ key, bytes }) =>
+        bytes === null ? removeIfThere(join(this.location, key)) : null,
+      ),
+    ]);
+    const failure = results.find(({ status }) => status === "rejected");
+    if (failure?.status !== "rejected") return;
+    for (const { path } of written) await unlink(path).catch(() => {});
+    throw failure.reason;
   }
 
   #ensureParents(key: string, made: Set<string>): void {
@@ -417,6 +420,15 @@ export class FileStore implements Store {
       }
     }
   }
+}
+
+/** Open files at a time, and files that one sync may bring to the disk together. */
+const PLACED_AT_ONCE = 128;
+
+async function removeIfThere(path: string): Promise<void> {
+  await unlink(path).catch((error: unknown) => {
+    if (systemCode(error) !== "ENOENT") throw error;
+  });
 }
 
 const OTHER_DIRECTORIES: ReadonlySet<string> = new Set(["audit", "tmp"]);

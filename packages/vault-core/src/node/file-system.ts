@@ -10,7 +10,7 @@ import {
   type Stats,
   statSync,
 } from "node:fs";
-import { type FileHandle, open, rename, unlink } from "node:fs/promises";
+import { type FileHandle, open as openFile, rename, unlink } from "node:fs/promises";
 import { dirname } from "node:path";
 import { VaultError } from "../errors.ts";
 
@@ -225,7 +225,7 @@ export function requireDirectory(path: string, subject: string): Stats | null {
 export async function syncDirectory(path: string): Promise<void> {
   // Windows cannot open directories; NTFS journals the rename itself.
   if (process.platform === "win32") return;
-  const directory = await open(path, O_RDONLY);
+  const directory = await openFile(path, O_RDONLY);
   try {
     await directory.sync();
   } finally {
@@ -237,20 +237,40 @@ export async function syncDirectory(path: string): Promise<void> {
  * Writes a new file that is on disk when this returns, or leaves none. It has mode 0600 from its
  * first byte and cannot land on anything that exists.
  */
-export async function writeNewFile(path: string, bytes: Uint8Array): Promise<void> {
-  let file: FileHandle | null = null;
+export function writeNewFile(path: string, bytes: Uint8Array): Promise<void> {
+  return writeNewFiles([{ path, bytes }]);
+}
+
+/**
+ * The same for several files. All are written before the first is synced: most file systems then
+ * bring all of them to the disk with the first and find the others there.
+ */
+export async function writeNewFiles(
+  files: readonly { readonly path: string; readonly bytes: Uint8Array }[],
+): Promise<void> {
+  const open: { path: string; file: FileHandle }[] = [];
+  const attempt = async <T>(run: (item: T) => Promise<void>, items: readonly T[]) => {
+    // Every call ends before any is cleaned up after.
+    const results = await Promise.allSettled(items.map(run));
+    for (const result of results) if (result.status === "rejected") throw result.reason;
+  };
   try {
-    file = await open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600);
-    let done = 0;
-    // One call may write less than it was given.
-    while (done < bytes.length) {
-      done += (await file.write(bytes, done, bytes.length - done, done)).bytesWritten;
-    }
-    await file.sync();
-    await file.close();
+    await attempt(async ({ path, bytes }) => {
+      const file = await openFile(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600);
+      open.push({ path, file });
+      let done = 0;
+      // One call may write less than it was given.
+      while (done < bytes.length) {
+        done += (await file.write(bytes, done, bytes.length - done, done)).bytesWritten;
+      }
+    }, files);
+    await attempt(({ file }) => file.sync(), open);
+    await attempt(({ file }) => file.close(), open);
   } catch (error) {
-    await file?.close().catch(() => {});
-    if (file !== null) await unlink(path).catch(() => {});
+    for (const { path, file } of open) {
+      await file.close().catch(() => {});
+      await unlink(path).catch(() => {});
+    }
     throw error;
   }
 }
