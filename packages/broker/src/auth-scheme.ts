@@ -1,9 +1,18 @@
-import type { AuthScheme, NamedTemplate } from "@aivault/registry";
+import { parseEndpointUrl } from "@aivault/policy";
+import type { AuthScheme, MtlsScheme, NamedTemplate } from "@aivault/registry";
 import { BrokerError } from "./errors.ts";
 import { invalidShape, readArray, readChoice, readMembers, readString } from "./shape.ts";
 import { placeholders, requireTemplate } from "./template.ts";
 
-/** The strategies an operator can write down; the others exist only in the registry. */
+/** A client certificate as an operator can write it down: with what a key of one's own may need. */
+export interface OperatorMtlsScheme extends MtlsScheme {
+  /** Placeholder of the passphrase of an encrypted key. */
+  readonly passphrase?: string;
+  /** Placeholder of the PEM certificates to trust, instead of the public authorities. */
+  readonly ca?: string;
+}
+
+/** The strategies an operator can write down. */
 const STRATEGIES = [
   "header",
   "query",
@@ -14,6 +23,7 @@ const STRATEGIES = [
   "hmac",
   "aws-sigv4",
   "mtls",
+  "oauth2",
 ] as const;
 
 // RFC 9110 section 5.6.2. A query name is kept to what needs no encoding.
@@ -199,7 +209,9 @@ function readScheme(
       };
     }
     case "mtls": {
-      const auth = members(["certificate", "privateKey", "headers"]);
+      const auth = members(["certificate", "privateKey", "passphrase", "ca", "headers"]);
+      const optional = (name: "passphrase" | "ca") =>
+        auth.has(name) ? { [name]: placeholder(auth.get(name), `auth.${name}`) } : {};
       return {
         strategy,
         certificate: placeholder(auth.get("certificate"), "auth.certificate"),
@@ -207,9 +219,85 @@ function readScheme(
         ...(auth.has("headers")
           ? { headers: named(auth.get("headers"), "auth.headers", headerName, template) }
           : {}),
+        ...optional("passphrase"),
+        ...optional("ca"),
+      } satisfies OperatorMtlsScheme;
+    }
+    case "oauth2": {
+      const auth = members([
+        "grants",
+        "tokenUrl",
+        "scopes",
+        "scopeSeparator",
+        "clientAuth",
+        "tokenParams",
+        "document",
+        "headers",
+      ]);
+      const grants = readArray(auth.get("grants"), "auth.grants", (item, what) =>
+        readChoice(item, what, OAUTH_GRANTS),
+      );
+      if (grants.length === 0) throw invalidShape("auth.grants", "a list with at least one grant");
+      const headers = auth.get("headers") ?? [
+        { name: "authorization", template: "Bearer {{access_token}}" },
+      ];
+      const tokenTemplate = (value: unknown, what: string) => {
+        const text = readString(value, what);
+        requireTemplate(text, what, ["access_token"]);
+        return text;
+      };
+      const texts = (name: "scopes" | "tokenParams") =>
+        auth.has(name) ? { [name]: readTexts(auth.get(name), `auth.${name}`) } : {};
+      return {
+        strategy,
+        grants,
+        tokenUrl: readTokenUrl(auth.get("tokenUrl")),
+        scopeSeparator: readChoice(auth.get("scopeSeparator") ?? " ", "auth.scopeSeparator", [
+          " ",
+          ",",
+        ]),
+        clientAuth: readChoice(auth.get("clientAuth") ?? "client_secret_basic", "auth.clientAuth", [
+          "client_secret_basic",
+          "client_secret_post",
+          "private_key_jwt",
+          "none",
+        ]),
+        document: placeholder(auth.get("document"), "auth.document"),
+        headers: named(headers, "auth.headers", headerName, tokenTemplate),
+        ...texts("scopes"),
+        ...texts("tokenParams"),
       };
     }
   }
+}
+
+const OAUTH_GRANTS = [
+  "refresh_token",
+  "client_credentials",
+  "jwt_bearer",
+  "account_credentials",
+] as const;
+
+/** A token endpoint: https, a public name, port 443. `{installationId}` may stand in its path. */
+function readTokenUrl(json: unknown): string {
+  const text = readString(json, "auth.tokenUrl", 2048);
+  const filled = text.replaceAll("{installationId}", "0");
+  const host = /^https:\/\/([^/?#]+)/i.exec(filled)?.[1] ?? "";
+  const url = parseEndpointUrl(filled, [host.replace(/:443$/, "")]);
+  if (!url.ok) throw new BrokerError("invalid_request", `auth.tokenUrl: ${url.message}`);
+  return text;
+}
+
+function readTexts(json: unknown, what: string): Readonly<Record<string, string>> {
+  if (typeof json !== "object" || json === null || Array.isArray(json)) {
+    throw invalidShape(what, "an object");
+  }
+  return Object.fromEntries(
+    Object.entries(json).map(([name, value]) => [
+      readString(name, `a name in ${what}`, 256),
+      value === "" ? "" : readString(value, `${what}.${name}`),
+    ]),
+  );
 }
 
 /** What an hmac message may name besides secrets. */

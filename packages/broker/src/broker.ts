@@ -32,7 +32,7 @@ import { Executor, type Hop, type Progress, type Redirect } from "./execute.ts";
 import type { Explanation, Invocation, Plan, Principal, ResponseSink } from "./invocation.ts";
 import { type Counted, InvocationLimits } from "./invocation-limits.ts";
 import { contextOf, isWithinReach, type ScopeContext } from "./isolation.ts";
-import { OAuthTokens } from "./oauth-tokens.ts";
+import { type NeedsLogin, OAuthTokens } from "./oauth-tokens.ts";
 import {
   createBinding,
   createCapability,
@@ -99,6 +99,7 @@ export class Broker {
   readonly #settings: ResolvedSettings;
   readonly #userAgent: string;
   readonly #limits: InvocationLimits;
+  readonly #tokens: OAuthTokens;
   readonly #executor: Executor;
   #catalog: Catalog | null = null;
   #loading: Promise<Catalog> | null = null;
@@ -110,8 +111,9 @@ export class Broker {
     this.#random = options.random;
     this.#settings = resolveSettings(options.settings);
     this.#userAgent = `aivault/${options.version}`;
-    const tokens = new OAuthTokens({
+    this.#tokens = new OAuthTokens({
       vault: this.#vault,
+      registry: this.#registry,
       upstream: options.upstream,
       now: this.#now,
       random: this.#random,
@@ -121,7 +123,7 @@ export class Broker {
       vault: this.#vault,
       registry: this.#registry,
       upstream: options.upstream,
-      tokens,
+      tokens: this.#tokens,
       now: this.#now,
       settings: this.#settings,
     });
@@ -502,6 +504,20 @@ export class Broker {
     return await guard(async () =>
       viewCredential(await createCredential(this.#sources, input, this.#capabilityOptions)),
     );
+  }
+
+  /** Credentials whose login has ended, and why: an operator has to sign in again. */
+  async loginsNeeded(): Promise<readonly ({ readonly credential: string } & NeedsLogin)[]> {
+    return await guard(async () => {
+      const catalog = await this.#currentCatalog();
+      const needed: ({ readonly credential: string } & NeedsLogin)[] = [];
+      for (const credential of catalog.credentials.values()) {
+        if (!isUsable(credential, catalog, contextOf(credential.scope))) continue;
+        const login = await this.#tokens.needsLogin(credential);
+        if (login !== null) needed.push({ credential: credential.id, ...login });
+      }
+      return needed;
+    });
   }
 
   /** Every credential that is not quarantined. */

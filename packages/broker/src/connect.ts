@@ -1,3 +1,4 @@
+import { createPrivateKey } from "node:crypto";
 import { lookup } from "node:dns";
 import {
   BlockList,
@@ -71,13 +72,17 @@ export function createConnect(
   const secureContext = () => {
     // Parsing the roots takes about 10 ms, once.
     context ??= createSecureContext({
-      ca: [...rootCertificates, ...(options.ca ?? [])],
+      // Whoever brings an authority of its own means that one and no other.
+      ca:
+        certificate?.ca === undefined
+          ? [...rootCertificates, ...(options.ca ?? [])]
+          : [Buffer.from(certificate.ca)],
       minVersion: "TLSv1.2",
       ...(certificate === undefined
         ? {}
         : {
             cert: Buffer.from(certificate.certificate),
-            key: Buffer.from(certificate.privateKey),
+            key: readKey(certificate),
           }),
     });
     return context;
@@ -90,6 +95,16 @@ export function createConnect(
       else open(endpoint, found, options, secureContext, done);
     });
   };
+}
+
+/** The key, decrypted if it has to be. What OpenSSL and Node copy of it cannot be wiped. */
+function readKey({ privateKey, passphrase }: ClientCertificate): string | Buffer {
+  if (passphrase === undefined) return Buffer.from(privateKey);
+  const key = createPrivateKey({
+    key: Buffer.from(privateKey),
+    passphrase: Buffer.from(passphrase),
+  });
+  return key.export({ type: "pkcs8", format: "pem" });
 }
 
 interface Addresses {

@@ -309,6 +309,8 @@ export function schemePlaceholders(auth: AuthScheme): readonly string[] {
       return [
         auth.certificate,
         auth.privateKey,
+        ...("passphrase" in auth ? [String(auth.passphrase)] : []),
+        ...("ca" in auth ? [String(auth.ca)] : []),
         ...inTemplates((auth.headers ?? []).map(({ template }) => template)),
       ];
   }

@@ -191,6 +191,7 @@ export class Executor {
         signal,
       );
       clientCertificate?.privateKey.fill(0);
+      clientCertificate?.passphrase?.fill(0);
       return await relay.finished;
     } finally {
       progress.status = relay.status;

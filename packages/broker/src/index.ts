@@ -20,6 +20,7 @@ export type {
   ResponseSink,
   Upload,
 } from "./invocation.ts";
+export type { NeedsLogin } from "./oauth-tokens.ts";
 export type { BrokerSettings } from "./settings.ts";
 export type { DecisionStage, DecisionStep } from "./trace.ts";
 export { createUndiciUpstream, type UndiciUpstreamOptions } from "./undici-upstream.ts";

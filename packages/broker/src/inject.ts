@@ -101,7 +101,9 @@ function withoutCredential(planned: PlannedRequest, body: RequestBody): Injected
 /** Parts of a credential that are no secret: providers print them in every answer. */
 function publicPlaceholders(auth: AuthScheme): ReadonlySet<string> {
   if (auth.strategy === "aws-sigv4") return new Set([auth.accessKeyId]);
-  if (auth.strategy === "mtls") return new Set([auth.certificate]);
+  if (auth.strategy === "mtls") {
+    return new Set([auth.certificate, ...("ca" in auth ? [String(auth.ca)] : [])]);
+  }
   return new Set();
 }
 
@@ -153,7 +155,7 @@ function inject(
   auth: AuthScheme,
   secrets: OpenSecrets,
   context: SigningContext,
-): Injection & { readonly pair?: Pick<ClientCertificate, "certificate" | "privateKey"> } {
+): Injection & { readonly pair?: Omit<ClientCertificate, "id"> } {
   switch (auth.strategy) {
     case "header":
       return injectHeader(auth, secrets);

@@ -1,9 +1,11 @@
-import { createSign } from "node:crypto";
-import { expandHost, type OAuth2Scheme, type OAuthGrant } from "@aivault/registry";
+import { expandHost, type OAuth2Scheme, type OAuthGrant, type Registry } from "@aivault/registry";
 import type { Clock, JsonValue, RandomBytes, Vault } from "@aivault/vault-core";
 import type { Credential } from "./credential.ts";
 import { BrokerError, isBrokerError } from "./errors.ts";
-import { readCount, readMembers, readString } from "./shape.ts";
+import { signAssertion } from "./oauth-assertion.ts";
+import { leaseId, OAuthLeases, type TakenLease } from "./oauth-lease.ts";
+import { requirePin } from "./plan.ts";
+import { readChoice, readCount, readMembers, readString } from "./shape.ts";
 import type { Upstream, UpstreamLimits } from "./upstream.ts";
 
 /** A token is renewed this long before it ends, and up to as much earlier again at random. */
@@ -22,6 +24,7 @@ const LIMITS: UpstreamLimits = {
 /** What obtaining tokens needs. */
 export interface OAuthTokensOptions {
   readonly vault: Vault;
+  readonly registry: Registry;
   readonly upstream: Upstream;
   readonly now: Clock;
   /** Spreads renewals, so that many brokers do not ask at the same moment. */
@@ -36,6 +39,21 @@ interface StoredToken {
   /** Of the secret: another value makes the token stale. */
   readonly valueVersion: number;
 }
+
+/** A login that has ended, and why: it is not asked for again before the secret has another value. */
+export interface NeedsLogin {
+  /** `renewal_interrupted`: an earlier renewal was cut off, and with it probably the new refresh token. */
+  readonly reason: "invalid_grant" | "renewal_interrupted";
+  /** When the renewal that ended it began or was refused. */
+  readonly atMs: number;
+}
+
+interface EndedLogin {
+  readonly needsLogin: NeedsLogin;
+  readonly valueVersion: number;
+}
+
+type StoredState = StoredToken | EndedLogin;
 
 /** The members of the secret that grants use; others are kept as they are. */
 type OAuthDocument = Readonly<Record<string, unknown>>;
@@ -53,8 +71,11 @@ export class OAuthTokens {
   readonly #options: OAuthTokensOptions;
   readonly #renewing = new Map<string, Promise<string>>();
 
+  readonly #leases: OAuthLeases;
+
   constructor(options: OAuthTokensOptions) {
     this.#options = options;
+    this.#leases = new OAuthLeases(options.vault, options.random);
   }
 
   /**
@@ -71,16 +92,14 @@ export class OAuthTokens {
     const { vault, now } = this.#options;
     const secretId = credential.secrets[scheme.document];
     if (secretId === undefined) throw lacks(scheme.document);
-    const stored = await this.#stored(credential.id);
     const { valueVersion } = await vault.getSecret(secretId);
-    const usable =
-      stored !== null && stored.valueVersion === valueVersion && stored.accessToken !== rejected
-        ? stored
-        : null;
+    const stored = await this.#current(credential.id, valueVersion);
+    if (stored !== null && "needsLogin" in stored) throw ended(credential.id, stored.needsLogin);
+    const usable = stored !== null && stored.accessToken !== rejected ? stored : null;
     const early = EARLY_MS * (1 + (this.#options.random(1)[0] ?? 0) / 256);
     if (usable !== null && usable.expiresAtMs - early > now()) return usable.accessToken;
     try {
-      return await this.#renewOnce(credential, scheme, secretId);
+      return await this.#renewOnce(credential, scheme, secretId, stored?.accessToken ?? null);
     } catch (error) {
       // A passing failure need not fail a request whose token still lives.
       const passing = isBrokerError(error) && error.code.startsWith("upstream_");
@@ -89,44 +108,78 @@ export class OAuthTokens {
     }
   }
 
-  #renewOnce(credential: Credential, scheme: OAuth2Scheme, secretId: string): Promise<string> {
+  /** Why a credential's login has ended; null when it has not, as far as is known. */
+  async needsLogin(credential: Credential): Promise<NeedsLogin | null> {
+    if (credential.auth.strategy !== "oauth2") return null;
+    const secretId = credential.secrets[credential.auth.document];
+    if (secretId === undefined) return null;
+    const { valueVersion } = await this.#options.vault.getSecret(secretId);
+    const stored = await this.#current(credential.id, valueVersion);
+    return stored !== null && "needsLogin" in stored ? stored.needsLogin : null;
+  }
+
+  #renewOnce(
+    credential: Credential,
+    scheme: OAuth2Scheme,
+    secretId: string,
+    stale: string | null,
+  ): Promise<string> {
     const known = this.#renewing.get(credential.id);
     if (known !== undefined) return known;
-    const renewing = this.#renew(credential, scheme, secretId).finally(() => {
+    const renewing = this.#renew(credential, scheme, secretId, stale).finally(() => {
       this.#renewing.delete(credential.id);
     });
     this.#renewing.set(credential.id, renewing);
     return renewing;
   }
 
-  async #stored(credentialId: string): Promise<StoredToken | null> {
+  /** What is stored and was made from the secret's present value. */
+  async #current(credentialId: string, valueVersion: number): Promise<StoredState | null> {
     const document = await this.#options.vault.getDocument("state", stateId(credentialId));
-    if (document === null) return null;
-    const members = readMembers(document.value, "the stored token", [
-      "accessToken",
-      "expiresAtMs",
-      "valueVersion",
-    ]);
-    return {
-      accessToken: readString(members.get("accessToken"), "accessToken", TOKEN_CHARS_MAX),
-      expiresAtMs: readCount(members.get("expiresAtMs"), "expiresAtMs"),
-      valueVersion: readCount(members.get("valueVersion"), "valueVersion"),
-    };
+    const stored = document === null ? null : parseState(document.value);
+    return stored?.valueVersion === valueVersion ? stored : null;
   }
 
-  async #renew(credential: Credential, scheme: OAuth2Scheme, secretId: string): Promise<string> {
+  /**
+   * Asks for a token under a lease, so that a refresh token is used once among everything that works on
+   * the vault. The lease is written first: if this process ends between the provider's answer and the
+   * vault's commit, whoever comes next knows that the refresh token may have been spent.
+   *
+   * @param stale - The stored token that will not do; another one means that somebody else has renewed.
+   */
+  async #renew(
+    credential: Credential,
+    scheme: OAuth2Scheme,
+    secretId: string,
+    stale: string | null,
+  ): Promise<string> {
     const { vault, now } = this.#options;
-    const document = await vault.useSecret(secretId, parseDocument);
-    const grant = chooseGrant(scheme, document);
-    const answer = await this.#ask(credential, scheme, grant, document).catch(async (error) => {
-      await vault.audit.append({
-        kind: "oauth.failed",
-        credential: credential.id,
-        grant,
-        code: isBrokerError(error) ? error.code : "internal",
-      });
-      throw error;
+    let renewed: string | null = null;
+    const { valueVersion } = await vault.getSecret(secretId);
+    const lease = await this.#leases.take(credential.id, valueVersion, now(), async () => {
+      const secret = await vault.getSecret(secretId);
+      const state = await this.#current(credential.id, secret.valueVersion);
+      if (state !== null && "needsLogin" in state) throw ended(credential.id, state.needsLogin);
+      renewed = state !== null && state.accessToken !== stale ? state.accessToken : null;
+      return renewed !== null;
     });
+    if (lease === null) return renewed as unknown as string;
+    try {
+      return await this.#renewUnder(lease, credential, scheme, secretId);
+    } finally {
+      lease.stop();
+    }
+  }
+
+  async #renewUnder(
+    lease: TakenLease,
+    credential: Credential,
+    scheme: OAuth2Scheme,
+    secretId: string,
+  ): Promise<string> {
+    const { vault, now } = this.#options;
+    const asked = await this.#askUnder(lease, credential, scheme, secretId);
+    const { document, grant, answer } = asked;
     const expiresAtMs = now() + answer.lifeMs;
     const { refreshToken } = answer;
     await vault.transaction(async (tx) => {
@@ -138,6 +191,7 @@ export class OAuthTokens {
       }
       const token: StoredToken = { accessToken: answer.accessToken, expiresAtMs, valueVersion };
       await tx.putDocument("state", stateId(credential.id), { ...token } as unknown as JsonValue);
+      await tx.deleteDocument("state", leaseId(credential.id));
       await vault.audit.append({
         kind: "oauth.renewed",
         credential: credential.id,
@@ -149,36 +203,107 @@ export class OAuthTokens {
     return answer.accessToken;
   }
 
+  async #askUnder(
+    lease: TakenLease,
+    credential: Credential,
+    scheme: OAuth2Scheme,
+    secretId: string,
+  ): Promise<{ document: OAuthDocument; grant: OAuthGrant; answer: TokenAnswer }> {
+    let grant: OAuthGrant | null = null;
+    try {
+      const tokenUrl = tokenUrlOf(credential, scheme);
+      const document = await this.#options.vault.useSecret(secretId, (value, metadata) => {
+        // G4: the endpoint of a scheme that an operator wrote is one more place the secret goes to.
+        if (credential.definition === null) {
+          const { name, pinnedProvider } = metadata;
+          const host = hostOfTokenUrl(tokenUrl);
+          requirePin(name, pinnedProvider, [host], credential, this.#options.registry);
+        }
+        return parseDocument(value);
+      });
+      grant = chooseGrant(scheme, document);
+      return {
+        document,
+        grant,
+        answer: await this.#ask(credential, scheme, grant, document, tokenUrl),
+      };
+    } catch (error) {
+      return await this.#failed(lease, credential, secretId, grant, error);
+    }
+  }
+
+  /** Records a renewal that failed. An ended login is stored, so that it is not asked for again. */
+  async #failed(
+    { interruptedAtMs }: TakenLease,
+    credential: Credential,
+    secretId: string,
+    grant: OAuthGrant | null,
+    error: unknown,
+  ): Promise<never> {
+    const { vault, now } = this.#options;
+    const code = isBrokerError(error) ? error.code : "internal";
+    const isEnded = error instanceof LoginEnded;
+    // Without an answer the refresh token may have been used all the same: the lease stays and says so.
+    const isAnswered = !code.startsWith("upstream_") || error instanceof Refused;
+    const wasInterrupted = interruptedAtMs !== null && grant === "refresh_token";
+    const reason = wasInterrupted ? "renewal_interrupted" : "invalid_grant";
+    const needsLogin: NeedsLogin = { reason, atMs: wasInterrupted ? interruptedAtMs : now() };
+    await vault.transaction(async (tx) => {
+      if (isAnswered) await tx.deleteDocument("state", leaseId(credential.id));
+      if (isEnded) {
+        const { valueVersion } = await tx.getSecret(secretId);
+        const state: EndedLogin = { needsLogin, valueVersion };
+        await tx.putDocument("state", stateId(credential.id), state as unknown as JsonValue);
+      }
+      await vault.audit.append({
+        kind: isEnded ? "oauth.needs_login" : "oauth.failed",
+        credential: credential.id,
+        grant,
+        code,
+        ...(isEnded ? { reason } : {}),
+      });
+    });
+    if (isEnded) throw ended(credential.id, needsLogin);
+    throw error;
+  }
+
   async #ask(
     credential: Credential,
     scheme: OAuth2Scheme,
     grant: OAuthGrant,
     document: OAuthDocument,
+    tokenUrl: string,
   ): Promise<TokenAnswer> {
-    const tokenUrl =
-      credential.definition === null
-        ? scheme.tokenUrl
-        : expandHost(credential.definition, scheme.tokenUrl, credential.hostVariables);
-    const url = new URL(tokenUrl);
     const form = new URLSearchParams(scheme.tokenParams ?? {});
     const headers: [string, string][] = [
       ["accept", "application/json"],
       ["accept-encoding", "identity"],
-      ["content-type", "application/x-www-form-urlencoded"],
       ["user-agent", this.#options.userAgent],
     ];
-    addGrant(form, grant, scheme, document, tokenUrl, this.#options.now());
-    addClient(form, headers, scheme, document, grant);
-    const { status, body } = await this.#exchange(url, headers, form.toString());
-    return readAnswer(status, body, credential.id);
+    if (tokenUrl.includes(INSTALLATION)) {
+      // GitHub's own shape: the assertion is the caller's authorization, and the installation the path.
+      const installation = need(document, "installationId", "installation_id");
+      if (!/^[1-9][0-9]{0,15}$/.test(installation)) throw lacks("installationId");
+      const jwt = appAssertion(document, this.#options.now());
+      headers.push(["authorization", `Bearer ${jwt}`], ["content-length", "0"]);
+      const url = new URL(tokenUrl.replaceAll(INSTALLATION, installation));
+      const { status, body } = await this.#exchange(url, headers, null);
+      return readAnswer(status, body, credential.id, this.#options.now());
+    }
+    headers.push(["content-type", "application/x-www-form-urlencoded"]);
+    const made = { nowMs: this.#options.now(), random: this.#options.random };
+    addGrant(form, grant, scheme, document, tokenUrl, made.nowMs);
+    addClient(form, headers, scheme, document, grant, tokenUrl, made);
+    const { status, body } = await this.#exchange(new URL(tokenUrl), headers, form.toString());
+    return readAnswer(status, body, credential.id, made.nowMs);
   }
 
   #exchange(
     url: URL,
     headers: readonly (readonly [string, string])[],
-    form: string,
+    form: string | null,
   ): Promise<{ status: number; body: Buffer }> {
-    const bytes = new TextEncoder().encode(form);
+    const bytes = form === null ? null : new TextEncoder().encode(form);
     return new Promise((resolve, reject) => {
       let status = 0;
       let size = 0;
@@ -196,7 +321,7 @@ export class OAuthTokens {
           path: url.pathname + url.search,
           headers,
           body: bytes,
-          bodyLength: bytes.length,
+          bodyLength: bytes?.length ?? null,
           limits: LIMITS,
         },
         {
@@ -212,11 +337,11 @@ export class OAuthTokens {
             }
           },
           end: () => {
-            bytes.fill(0);
+            bytes?.fill(0);
             resolve({ status, body: Buffer.concat(chunks) });
           },
           error: (error) => {
-            bytes.fill(0);
+            bytes?.fill(0);
             reject(error);
           },
         },
@@ -234,6 +359,63 @@ interface TokenAnswer {
 
 function stateId(credentialId: string): string {
   return `oauth:${credentialId}`;
+}
+
+/** In a token URL, where an installation's id goes. */
+const INSTALLATION = "{installationId}";
+
+function tokenUrlOf({ definition, hostVariables }: Credential, { tokenUrl }: OAuth2Scheme): string {
+  if (definition === null) return tokenUrl;
+  const [before = "", ...rest] = tokenUrl.split(INSTALLATION);
+  return [expandHost(definition, before, hostVariables), ...rest].join(INSTALLATION);
+}
+
+/** The host of a token endpoint, whose path may still have an installation to fill in. */
+export function hostOfTokenUrl(tokenUrl: string): string {
+  return new URL(tokenUrl.replaceAll(INSTALLATION, "0")).hostname;
+}
+
+function parseState(value: JsonValue): StoredState {
+  const members = readMembers(value, "the stored token", [
+    "accessToken",
+    "expiresAtMs",
+    "valueVersion",
+    "needsLogin",
+  ]);
+  const valueVersion = readCount(members.get("valueVersion"), "valueVersion");
+  if (members.has("needsLogin")) {
+    const login = readMembers(members.get("needsLogin"), "needsLogin", ["reason", "atMs"]);
+    return {
+      needsLogin: {
+        reason: readChoice(login.get("reason"), "reason", ["invalid_grant", "renewal_interrupted"]),
+        atMs: readCount(login.get("atMs"), "atMs"),
+      },
+      valueVersion,
+    };
+  }
+  return {
+    accessToken: readString(members.get("accessToken"), "accessToken", TOKEN_CHARS_MAX),
+    expiresAtMs: readCount(members.get("expiresAtMs"), "expiresAtMs"),
+    valueVersion,
+  };
+}
+
+/** The token endpoint says that the grant is good no more. */
+class LoginEnded extends Error {}
+
+/** The token endpoint answered without a token, and the refresh token was not used. */
+class Refused extends BrokerError {}
+
+function ended(credentialId: string, { reason, atMs }: NeedsLogin): BrokerError {
+  const why =
+    reason === "invalid_grant"
+      ? "the provider ended it (invalid_grant)"
+      : `a renewal that began at ${new Date(atMs).toISOString()} was cut off, and its refresh token is spent (invalid_grant)`;
+  return new BrokerError(
+    "auth_failed",
+    `credential \`${credentialId}\` needs a new login: ${why}`,
+    { hint: "aivault oauth" },
+  );
 }
 
 function lacks(member: string): BrokerError {
@@ -260,6 +442,8 @@ function text(document: OAuthDocument, ...names: readonly string[]): string | nu
   for (const name of names) {
     const value = document[name];
     if (typeof value === "string" && value !== "") return value;
+    // GitHub's ids are numbers, and are often written as such.
+    if (Number.isSafeInteger(value)) return String(value);
   }
   return null;
 }
@@ -272,6 +456,7 @@ function need(document: OAuthDocument, ...names: readonly string[]): string {
 
 // The second names are those of Google's service account files.
 const PRIVATE_KEY = ["privateKey", "private_key"] as const;
+const KEY_ID = ["privateKeyId", "private_key_id"] as const;
 const ISSUER = ["clientEmail", "client_email", "clientId"] as const;
 
 const NEEDED: Readonly<Record<OAuthGrant, readonly (readonly string[])[]>> = {
@@ -315,37 +500,67 @@ function addGrant(
       break;
     case "jwt_bearer":
       form.set("grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer");
-      form.set("assertion", signAssertion(document, scope, tokenUrl, nowMs));
+      form.set("assertion", grantAssertion(document, scope, tokenUrl, nowMs));
   }
 }
 
-function signAssertion(
+/** RFC 7523 section 3; as Google's service accounts want it. */
+function grantAssertion(
   document: OAuthDocument,
   scope: string,
   audience: string,
   nowMs: number,
 ): string {
-  const issuer = need(document, ...ISSUER);
   const issuedAt = Math.floor(nowMs / 1000);
-  const keyId = text(document, "privateKeyId", "private_key_id");
   const subject = text(document, "subject");
-  const encode = (value: object) => Buffer.from(JSON.stringify(value)).toString("base64url");
-  const head = encode({ alg: "RS256", typ: "JWT", ...(keyId === null ? {} : { kid: keyId }) });
-  const claims = encode({
-    iss: issuer,
-    aud: audience,
-    iat: issuedAt,
-    exp: issuedAt + 300,
-    ...(subject === null ? {} : { sub: subject }),
-    ...(scope === "" ? {} : { scope }),
+  return signAssertion({
+    key: need(document, ...PRIVATE_KEY),
+    keyId: text(document, ...KEY_ID),
+    claims: {
+      iss: need(document, ...ISSUER),
+      aud: audience,
+      iat: issuedAt,
+      exp: issuedAt + 300,
+      ...(subject === null ? {} : { sub: subject }),
+      ...(scope === "" ? {} : { scope }),
+    },
   });
-  try {
-    const signature = createSign("RSA-SHA256").update(`${head}.${claims}`);
-    return `${head}.${claims}.${signature.sign(need(document, ...PRIVATE_KEY), "base64url")}`;
-  } catch (error) {
-    if (isBrokerError(error)) throw error;
-    throw new BrokerError("auth_failed", "the OAuth secret's private key is not usable; rotate it");
-  }
+}
+
+/** A GitHub App's. It begins a minute ago: GitHub's clock may be behind ours. */
+function appAssertion(document: OAuthDocument, nowMs: number): string {
+  const issuedAt = Math.floor(nowMs / 1000) - 60;
+  return signAssertion({
+    key: need(document, ...PRIVATE_KEY),
+    keyId: null,
+    claims: {
+      iss: need(document, "appId", "app_id", "clientId"),
+      iat: issuedAt,
+      exp: issuedAt + 600,
+    },
+  });
+}
+
+/** RFC 7523 section 2.2. */
+function clientAssertion(
+  document: OAuthDocument,
+  clientId: string,
+  audience: string,
+  { nowMs, random }: { readonly nowMs: number; readonly random: RandomBytes },
+): string {
+  const issuedAt = Math.floor(nowMs / 1000);
+  return signAssertion({
+    key: need(document, ...PRIVATE_KEY),
+    keyId: text(document, ...KEY_ID),
+    claims: {
+      iss: clientId,
+      sub: clientId,
+      aud: audience,
+      jti: Buffer.from(random(16)).toString("hex"),
+      iat: issuedAt,
+      exp: issuedAt + 300,
+    },
+  });
 }
 
 function addClient(
@@ -354,13 +569,15 @@ function addClient(
   { clientAuth }: OAuth2Scheme,
   document: OAuthDocument,
   grant: OAuthGrant,
+  tokenUrl: string,
+  made: { readonly nowMs: number; readonly random: RandomBytes },
 ): void {
   // The assertion names and proves the client by itself.
   if (grant === "jwt_bearer") return;
   const clientId = need(document, "clientId");
   const clientSecret = text(document, "clientSecret");
   // A public client has no secret, whatever its provider prefers.
-  const method = clientSecret === null ? "none" : clientAuth;
+  const method = clientSecret === null && clientAuth !== "private_key_jwt" ? "none" : clientAuth;
   switch (method) {
     case "client_secret_basic": {
       // RFC 6749 section 2.3.1: both are form-encoded first.
@@ -377,14 +594,18 @@ function addClient(
       form.set("client_id", clientId);
       break;
     case "private_key_jwt":
-      throw new BrokerError(
-        "auth_failed",
-        "clients that prove themselves by JWT are not supported",
-      );
+      form.set("client_id", clientId);
+      form.set("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer");
+      form.set("client_assertion", clientAssertion(document, clientId, tokenUrl, made));
   }
 }
 
-function readAnswer(status: number, body: Buffer, credentialId: string): TokenAnswer {
+function readAnswer(
+  status: number,
+  body: Buffer,
+  credentialId: string,
+  nowMs: number,
+): TokenAnswer {
   let json: Record<string, unknown> = {};
   try {
     const parsed: unknown = JSON.parse(body.toString("utf8"));
@@ -394,9 +615,12 @@ function readAnswer(status: number, body: Buffer, credentialId: string): TokenAn
   } finally {
     body.fill(0);
   }
-  const { access_token: accessToken, refresh_token: refreshToken, expires_in: expiresIn } = json;
+  const { refresh_token: refreshToken, expires_in: expiresIn } = json;
+  // GitHub names it otherwise and gives the end as a time.
+  const accessToken = json["access_token"] ?? json["token"];
   if (status >= 200 && status < 300 && isToken(accessToken)) {
-    const seconds = Number(expiresIn);
+    const endsAtMs = Date.parse(String(json["expires_at"]));
+    const seconds = Number(expiresIn ?? (endsAtMs - nowMs) / 1000);
     return {
       accessToken,
       refreshToken: isToken(refreshToken) ? refreshToken : null,
@@ -407,17 +631,13 @@ function readAnswer(status: number, body: Buffer, credentialId: string): TokenAn
   const code = typeof json["error"] === "string" ? json["error"] : "";
   const shown = /^[a-z_]{1,40}$/.test(code) ? code : `status ${status}`;
   if (code === "invalid_grant") {
-    throw new BrokerError(
-      "auth_failed",
-      `the login of credential \`${credentialId}\` has ended (invalid_grant); sign in again`,
-      { hint: "aivault oauth" },
-    );
+    throw new LoginEnded();
   }
-  const passing = status === 429 || status >= 500;
-  throw new BrokerError(
-    passing ? "upstream_failed" : "auth_failed",
-    `the token endpoint of credential \`${credentialId}\` gave no token (${shown})`,
-  );
+  const passing = status === 429;
+  const message = `the token endpoint of credential \`${credentialId}\` gave no token (${shown})`;
+  // A server that failed may have used the refresh token before it did; one that refused has not.
+  if (status >= 500) throw new BrokerError("upstream_failed", message);
+  throw new Refused(passing ? "upstream_failed" : "auth_failed", message);
 }
 
 function isToken(value: unknown): value is string {

@@ -20,6 +20,7 @@ import {
 } from "./credential.ts";
 import { BrokerError } from "./errors.ts";
 import { contextOf, isWithinReach } from "./isolation.ts";
+import { hostOfTokenUrl } from "./oauth-tokens.ts";
 import { requirePin } from "./plan.ts";
 import type { ProvisionSources } from "./provision.ts";
 import { readMembers, readStringRecord } from "./shape.ts";
@@ -74,7 +75,7 @@ export async function createCredential(
   );
   const credential = completeCredential(document, registry);
   for (const secret of found.values()) {
-    requirePin(secret.name, secret.pinnedProvider, credential.hosts, credential, registry);
+    requirePin(secret.name, secret.pinnedProvider, destinations(credential), credential, registry);
     requireWithin(scope, secret);
   }
   await vault.transaction(async (tx) => {
@@ -94,6 +95,12 @@ export async function createCredential(
     });
   });
   return credential;
+}
+
+/** Every host that a credential's secrets go to. The registry answers for its own token endpoints. */
+function destinations({ auth, definition, hosts }: Credential): readonly string[] {
+  const isOwn = definition === null && auth.strategy === "oauth2";
+  return isOwn ? [...hosts, hostOfTokenUrl(auth.tokenUrl)] : hosts;
 }
 
 /** A secret by id or by name, in the credential's scope or the global one. */

@@ -20,6 +20,10 @@ export interface ClientCertificate {
   readonly certificate: Uint8Array;
   /** PEM key; borrowed, read before `send` returns. */
   readonly privateKey: Uint8Array;
+  /** Of an encrypted key; borrowed likewise. */
+  readonly passphrase?: Uint8Array;
+  /** PEM certificates to trust instead of the public authorities; borrowed likewise. */
+  readonly ca?: Uint8Array;
 }
 
 /** A request as it goes on the wire: the credential is in it. */

@@ -1,4 +1,4 @@
-import { createHash, createHmac } from "node:crypto";
+import { createHash, createHmac, createPrivateKey } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import fc from "fast-check";
@@ -288,6 +288,92 @@ describe("mtls", () => {
       harness = before;
       await own.close();
       await strict.close();
+    }
+  });
+});
+
+describe("mtls with a key and an authority of one's own", () => {
+  it("decrypts the key, and trusts that authority and no other", async () => {
+    const { certificatePem, keyPem } = authority.issue({ hosts: ["client"], client: true });
+    const passphrase = "canary-passphrase";
+    const encrypted = createPrivateKey(keyPem)
+      .export({ type: "pkcs8", format: "pem", cipher: "aes-256-cbc", passphrase })
+      .toString();
+    const strict = await startStandIn([HOST], (_request, response) => response.end("in"), {
+      requestCert: true,
+      rejectUnauthorized: true,
+      ca: authority.certificatePem,
+    });
+    const before = harness;
+    // The public authorities and none besides: what makes it work is the credential's own.
+    harness = await createHarness({ hosts: { [HOST]: strict.port }, upstream: { ca: [] } });
+    const secrets = { certificate: certificatePem, privateKey: encrypted, passphrase };
+    const auth = {
+      strategy: "mtls",
+      certificate: "certificate",
+      privateKey: "privateKey",
+      passphrase: "passphrase",
+      ca: "ca",
+    };
+    try {
+      await prepare("private", { ...secrets, ca: authority.certificatePem }, auth);
+      expect((await call("private")).body.toString()).toBe("in");
+      await prepare("foreign", { ...secrets, ca: certificatePem }, auth);
+      expect((await call("foreign")).error).toMatchObject({ code: "upstream_unreachable" });
+      const wrong = { ...secrets, passphrase: "wrong", ca: authority.certificatePem };
+      await prepare("locked", wrong, auth);
+      expect((await call("locked")).error).toMatchObject({ code: "auth_failed" });
+    } finally {
+      await harness.close();
+      harness = before;
+      await strict.close();
+    }
+  });
+});
+
+describe("aws-sigv4 and a clock that is off", () => {
+  it("signs once more by the provider's clock, and keeps to it", async () => {
+    const aheadMs = 1_200_000;
+    const dates: string[] = [];
+    const skewed = await startStandIn([HOST], (request, response) => {
+      const date = String(request.headers["x-amz-date"]);
+      dates.push(date);
+      const theirs = Date.now() + aheadMs;
+      const [, y, mo, d, h, mi, s] = /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z$/.exec(date) ?? [];
+      const signed = Date.UTC(
+        Number(y),
+        Number(mo) - 1,
+        Number(d),
+        Number(h),
+        Number(mi),
+        Number(s),
+      );
+      response.setHeader("date", new Date(theirs).toUTCString());
+      response.statusCode = Math.abs(signed - theirs) > 300_000 ? 403 : 200;
+      response.end();
+    });
+    const before = harness;
+    harness = await createHarness({ hosts: { [HOST]: skewed.port } });
+    try {
+      await prepare(
+        "clock",
+        { accessKeyId: "AKIACANARY0000000000", secretAccessKey: "canarysecretaccesskey0123456789" },
+        {
+          strategy: "aws-sigv4",
+          accessKeyId: "accessKeyId",
+          secretAccessKey: "secretAccessKey",
+          services: { [HOST]: "execute-api" },
+          defaultRegion: "eu-north-1",
+        },
+      );
+      expect((await call("clock")).head?.status).toBe(200);
+      expect(dates).toHaveLength(2);
+      expect((await call("clock")).head?.status).toBe(200);
+      expect(dates).toHaveLength(3);
+    } finally {
+      await harness.close();
+      harness = before;
+      await skewed.close();
     }
   });
 });

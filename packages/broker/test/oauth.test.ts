@@ -1,10 +1,12 @@
-import { builtinRegistry, createRegistry } from "@aivault/registry";
+import { builtinRegistry, createRegistry, type Registry } from "@aivault/registry";
 import { afterEach, describe, expect, it } from "vitest";
+import { Broker } from "../src/index.ts";
 import {
   auditEvents,
   createHarness,
   type Harness,
   invocation,
+  random,
   receive,
   utf8,
 } from "./support/harness.ts";
@@ -28,6 +30,8 @@ async function start(
   answer: {
     api?: (token: string) => number;
     token?: (form: URLSearchParams) => [number, object];
+    /** The connection ends when the new tokens are on their way. */
+    cut?: () => boolean;
   } = {},
 ): Promise<void> {
   let generation = 1;
@@ -53,6 +57,10 @@ async function start(
               },
             ]
           : [400, { error: "invalid_grant" }]);
+      if (answer.cut?.() === true) {
+        request.socket.destroy();
+        return;
+      }
       response.writeHead(status, { "content-type": "application/json" });
       setTimeout(() => response.end(JSON.stringify(json)), 20);
       return;
@@ -61,11 +69,9 @@ async function start(
     response.writeHead(answer.api?.(token) ?? 200, { "content-type": "text/plain" });
     response.end(`seen ${token}`);
   });
-  const spotify = builtinRegistry().provider("spotify");
-  if (spotify === null) throw new TypeError("the registry has no spotify");
   harness = await createHarness({
     hosts: { [TOKEN_HOST]: provider.port, [API_HOST]: provider.port },
-    registry: createRegistry([spotify]),
+    registry: onlySpotify(),
     now: () => nowMs,
   });
   await harness.broker.createSecret({
@@ -79,8 +85,25 @@ afterEach(async () => {
   await provider.close();
 });
 
-async function call() {
-  const views = await harness.broker.listCapabilities({
+/** Another broker over the same vault. */
+const restart = () =>
+  new Broker({
+    vault: harness.vault,
+    registry: onlySpotify(),
+    upstream: harness.upstream,
+    now: () => nowMs,
+    random,
+    version: "0",
+  });
+
+function onlySpotify(): Registry {
+  const spotify = builtinRegistry().provider("spotify");
+  if (spotify === null) throw new TypeError("the registry has no spotify");
+  return createRegistry([spotify]);
+}
+
+async function call(broker = harness.broker) {
+  const views = await broker.listCapabilities({
     kind: "caller",
     transport: "unix",
     uid: null,
@@ -93,7 +116,7 @@ async function call() {
     ({ methods, match }) => methods.includes("GET") && match !== "pattern",
   );
   return await receive(
-    harness.broker,
+    broker,
     invocation({
       capability: view?.id ?? "none/none",
       request: { method: "GET", path: rule?.path ?? "/" },
@@ -181,4 +204,58 @@ describe("oauth2", () => {
     expect(JSON.stringify(await auditEvents(harness.vault))).not.toMatch(/canary-/);
     expect(asked(API_HOST)).toEqual([]);
   });
+
+  it("renews once among brokers that share a vault", async () => {
+    await start();
+    const others = [restart(), restart(), restart()];
+    const results = await Promise.all(
+      [harness.broker, ...others].flatMap((broker) => [call(broker), call(broker)]),
+    );
+    expect(results.map(({ error }) => error)).toEqual(results.map(() => null));
+    expect(asked(TOKEN_HOST)).toHaveLength(1);
+    nowMs += 3_600_000;
+    await Promise.all([harness.broker, ...others].map((broker) => call(broker)));
+    expect(asked(TOKEN_HOST)).toHaveLength(2);
+  });
+
+  it("says that a renewal was cut off when its refresh token is then refused", async () => {
+    let cut = true;
+    await start({ cut: () => cut });
+    // The provider has rotated the token, and nobody has heard of the new one.
+    expect((await call()).error).toMatchObject({ code: "upstream_failed" });
+    cut = false;
+    const { error } = await call();
+    expect(error).toMatchObject({ code: "auth_failed" });
+    expect(error?.message).toContain("cut off");
+    expect(await harness.broker.loginsNeeded()).toMatchObject([
+      { reason: "renewal_interrupted", atMs: nowMs },
+    ]);
+    const events = await auditEvents(harness.vault, 4);
+    expect(events).toContainEqual(
+      expect.objectContaining({ kind: "oauth.needs_login", reason: "renewal_interrupted" }),
+    );
+    const before = asked(TOKEN_HOST).length;
+    expect((await call(restart())).error).toMatchObject({ code: "auth_failed" });
+    expect(asked(TOKEN_HOST)).toHaveLength(before);
+    // A new login is a new value of the secret.
+    const { secretId } = await harness.broker.findSecret("SPOTIFY_OAUTH");
+    const document = { ...DOCUMENT, refreshToken: "canary-refresh-2" };
+    await harness.broker.rotateSecret(secretId, utf8(JSON.stringify(document)));
+    expect(await harness.broker.loginsNeeded()).toEqual([]);
+  });
+
+  it("takes over from a broker that ended in the middle of a renewal", async () => {
+    await start();
+    await harness.vault.transaction((tx) =>
+      tx.putDocument("state", "oauth-lease:spotify", {
+        holder: "another",
+        beat: 3,
+        valueVersion: 1,
+        startedAtMs: nowMs - 1,
+      }),
+    );
+    expect((await call()).error).toBeNull();
+    expect(asked(TOKEN_HOST)).toHaveLength(1);
+    expect(await harness.broker.loginsNeeded()).toEqual([]);
+  }, 20_000);
 });

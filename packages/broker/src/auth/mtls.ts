@@ -1,4 +1,4 @@
-import type { MtlsScheme } from "@aivault/registry";
+import type { OperatorMtlsScheme } from "../auth-scheme.ts";
 import { type Injection, type OpenSecrets, unusable } from "./injection.ts";
 import { injectHeaders } from "./multi-header.ts";
 
@@ -6,11 +6,15 @@ import { injectHeaders } from "./multi-header.ts";
 export interface CertificatePair {
   readonly certificate: Uint8Array;
   readonly privateKey: Uint8Array;
+  /** Of an encrypted key. */
+  readonly passphrase?: Uint8Array;
+  /** PEM certificates to trust instead of the public authorities. */
+  readonly ca?: Uint8Array;
 }
 
 /** Takes the certificate pair out of the secrets, and puts further ones into headers. */
 export function injectMtls(
-  scheme: MtlsScheme,
+  scheme: OperatorMtlsScheme,
   secrets: OpenSecrets,
 ): Injection & { readonly pair: CertificatePair } {
   const take = (placeholder: string) => {
@@ -18,9 +22,15 @@ export function injectMtls(
     if (value === undefined || !startsLikePem(value)) throw unusable(placeholder, "is not PEM");
     return value.slice();
   };
+  const passphrase = scheme.passphrase === undefined ? undefined : secrets.get(scheme.passphrase);
   return {
     ...injectHeaders({ headers: scheme.headers ?? [] }, secrets),
-    pair: { certificate: take(scheme.certificate), privateKey: take(scheme.privateKey) },
+    pair: {
+      certificate: take(scheme.certificate),
+      privateKey: take(scheme.privateKey),
+      ...(passphrase === undefined ? {} : { passphrase: passphrase.slice() }),
+      ...(scheme.ca === undefined ? {} : { ca: take(scheme.ca) }),
+    },
   };
 }
 

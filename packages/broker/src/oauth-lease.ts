@@ -1,0 +1,122 @@
+import type { JsonValue, RandomBytes, Vault } from "@aivault/vault-core";
+import { readCount, readMembers, readString } from "./shape.ts";
+
+/** Who renews a credential's token, in a sealed document of kind `state`, written before the request. */
+interface Lease {
+  /** The broker that holds it. */
+  readonly holder: string;
+  /** Counts up while the holder lives. */
+  readonly beat: number;
+  /** Of the secret whose refresh token is being used. */
+  readonly valueVersion: number;
+  readonly startedAtMs: number;
+}
+
+/** A lease that was taken. */
+export interface TakenLease {
+  /** When a renewal with the same refresh token began whose end nobody stored; null when none did. */
+  readonly interruptedAtMs: number | null;
+  /** Stops the beats. The document goes with the transaction that stores the token, or stays. */
+  stop(): void;
+}
+
+const POLL_MS = 100;
+const BEAT_MS = 2_000;
+/** A holder whose beat has not changed for so many looks, 6 s, is gone. */
+const LOOKS_MAX = 60;
+
+/**
+ * One renewal at a time among everything that works on one vault, and a trace of the one that was cut
+ * off: what a refresh token was spent for may be lost with the process, but not silently.
+ *
+ * Nobody's clock is compared with anybody else's: a holder is gone when its beat stands still.
+ */
+export class OAuthLeases {
+  readonly #vault: Vault;
+  readonly #holder: string;
+
+  constructor(vault: Vault, random: RandomBytes) {
+    this.#vault = vault;
+    this.#holder = Buffer.from(random(16)).toString("hex");
+  }
+
+  /**
+   * Waits for whoever renews, and takes the lease.
+   *
+   * @param isDone - Asked after each wait: true when another has done what the lease is wanted for.
+   * @returns Null when it is done.
+   */
+  async take(
+    credentialId: string,
+    valueVersion: number,
+    nowMs: number,
+    isDone: () => Promise<boolean>,
+  ): Promise<TakenLease | null> {
+    let seen = "";
+    let looks = 0;
+    for (;;) {
+      const found = await this.#claim(credentialId, valueVersion, nowMs, looks >= LOOKS_MAX);
+      if (found.taken) {
+        const timer = setInterval(() => void this.#beat(credentialId), BEAT_MS);
+        timer.unref();
+        return { interruptedAtMs: found.interruptedAtMs, stop: () => clearInterval(timer) };
+      }
+      looks = found.state === seen ? looks + 1 : 0;
+      seen = found.state;
+      await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+      if (await isDone()) return null;
+    }
+  }
+
+  async #claim(
+    credentialId: string,
+    valueVersion: number,
+    nowMs: number,
+    force: boolean,
+  ): Promise<{ taken: true; interruptedAtMs: number | null } | { taken: false; state: string }> {
+    return await this.#vault.transaction(async (tx) => {
+      const document = await tx.getDocument("state", leaseId(credentialId));
+      const lease = document === null ? null : parseLease(document.value);
+      if (lease !== null && lease.holder !== this.#holder && !force) {
+        return { taken: false, state: `${lease.holder} ${lease.beat}` };
+      }
+      const mine: Lease = { holder: this.#holder, beat: 0, valueVersion, startedAtMs: nowMs };
+      await tx.putDocument("state", leaseId(credentialId), { ...mine } as unknown as JsonValue);
+      const wasSpent = lease !== null && lease.valueVersion === valueVersion;
+      return { taken: true, interruptedAtMs: wasSpent ? lease.startedAtMs : null };
+    });
+  }
+
+  async #beat(credentialId: string): Promise<void> {
+    await this.#vault
+      .transaction(async (tx) => {
+        const document = await tx.getDocument("state", leaseId(credentialId));
+        const lease = document === null ? null : parseLease(document.value);
+        if (lease?.holder !== this.#holder) return;
+        const next: Lease = { ...lease, beat: lease.beat + 1 };
+        await tx.putDocument("state", leaseId(credentialId), { ...next } as unknown as JsonValue);
+      })
+      // A vault that was locked meanwhile has no more use for the lease.
+      .catch(() => {});
+  }
+}
+
+/** The document's id. */
+export function leaseId(credentialId: string): string {
+  return `oauth-lease:${credentialId}`;
+}
+
+function parseLease(value: JsonValue): Lease {
+  const members = readMembers(value, "the lease", [
+    "holder",
+    "beat",
+    "valueVersion",
+    "startedAtMs",
+  ]);
+  return {
+    holder: readString(members.get("holder"), "holder"),
+    beat: readCount(members.get("beat"), "beat"),
+    valueVersion: readCount(members.get("valueVersion"), "valueVersion"),
+    startedAtMs: readCount(members.get("startedAtMs"), "startedAtMs"),
+  };
+}
