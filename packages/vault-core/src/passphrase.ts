@@ -42,7 +42,14 @@ const BOUNDS = { memoryKib: [64 * 1024, 4096 * 1024], passes: [2, 64], lanes: [1
 
 /** In JavaScript, giving way to other work every few milliseconds. */
 export const portableArgon2id: Argon2id = (passphrase, salt, { memoryKib, passes, lanes }) =>
-  argon2idAsync(passphrase, salt, { m: memoryKib, t: passes, p: lanes, dkLen: KEY_BYTES });
+  argon2idAsync(passphrase, salt, {
+    m: memoryKib,
+    t: passes,
+    p: lanes,
+    dkLen: KEY_BYTES,
+    // Its own limit is 1 GiB; the bounds of a vault's costs are above.
+    maxmem: 2 ** 32 - 1,
+  });
 
 /**
  * A KEK derived from a passphrase. Nothing but the salt and the costs is stored.

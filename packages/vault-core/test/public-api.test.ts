@@ -21,6 +21,7 @@ it("exports these names and no others", () => {
     "environmentKeyProvider",
     "fileKeyProvider",
     "openFileStore",
+    "systemArgon2id",
     "systemRandom",
   ]);
 });
