@@ -43,14 +43,21 @@ export class Redactor {
   #searched = 0;
   #found = 0;
   #branches = 0;
+  #final = false;
 
   /** @param values - Every secret value in the request, parts and wholes. Borrowed, copied. */
   constructor(values: readonly Uint8Array[]) {
     this.#patterns = secretPatterns(values);
     let bytesMin = Number.POSITIVE_INFINITY;
     for (const pattern of this.#patterns) {
-      const { bytes, fold } = pattern;
+      const { bytes, fold, lead } = pattern;
       bytesMin = Math.min(bytesMin, bytes.length);
+      if (lead !== null) {
+        for (const [byte, leads] of lead.entries()) {
+          if (leads === 1) this.#startsWith(byte, pattern);
+        }
+        continue;
+      }
       for (const [raw] of unfolded(fold)[bytes[0] as number] ?? []) this.#startsWith(raw, pattern);
       if (bytes[0] === SPACE) this.#startsWith(PLUS, pattern);
     }
@@ -104,7 +111,11 @@ export class Redactor {
 
   /** Overwrites what is searched for; nothing is found afterwards. */
   wipe(): void {
-    for (const { bytes } of this.#patterns) bytes.fill(0);
+    for (const { bytes, lead, trail } of this.#patterns) {
+      bytes.fill(0);
+      lead?.fill(0);
+      trail?.fill(0);
+    }
     this.#first.fill(0);
     this.#pairs?.fill(0);
   }
@@ -144,8 +155,10 @@ export class Redactor {
   #matchAny(data: Uint8Array, at: number, final: boolean): number {
     let longest = NO_MATCH;
     this.#branches = 0;
+    this.#final = final;
     for (const pattern of this.#starts[data[at] as number] ?? []) {
-      const end = this.#match(pattern, 0, data, at);
+      const from = pattern.lead === null ? at : this.#one(pattern.lead, data, at);
+      const end = from < 0 ? from : this.#match(pattern, 0, data, from);
       if (end === UNDECIDED) {
         if (!final) return UNDECIDED;
       } else if (end > longest) {
@@ -193,7 +206,21 @@ export class Redactor {
       j++;
       k++;
     }
-    return k;
+    if (pattern.trail === null) return k;
+    const end = this.#one(pattern.trail, data, k);
+    if (end === UNDECIDED) return this.#final ? k : UNDECIDED;
+    return end === NO_MATCH ? k : end;
+  }
+
+  /** The end of one character of a class at `k`, plain or escaped. */
+  #one(characters: Uint8Array, data: Uint8Array, k: number): number {
+    if (k >= data.length) return UNDECIDED;
+    const byte = data[k] as number;
+    if (!beginsUnit(byte)) return characters[byte] === 1 ? k + 1 : NO_MATCH;
+    const length = readUnit(data, k, data.length);
+    if (length === UNIT_INCOMPLETE) return UNDECIDED;
+    const fits = length > 0 && unit.value < 0x80 && characters[unit.value] === 1;
+    return fits && !isAlphanumeric(unit.value) ? k + length : NO_MATCH;
   }
 
   /** How many of the pattern's bytes from `j` the escape in {@link unit} stands for; 0 for a mismatch. */
@@ -307,10 +334,14 @@ function possiblePairs(patterns: readonly SecretPattern[]): Uint32Array {
     const pair = (a << 8) | b;
     set[pair >> 5] = (set[pair >> 5] as number) | (1 << (pair & 31));
   };
-  for (const { bytes, fold, escapesLetters } of patterns) {
+  for (const { bytes, fold, escapesLetters, lead, trail } of patterns) {
     let lasts: readonly number[] = [];
-    for (const byte of bytes) {
-      const spelled = spellings(byte, fold, escapesLetters);
+    const positions = [
+      ...(lead === null ? [] : [classSpellings(lead)]),
+      ...Array.from(bytes, (byte) => spellings(byte, fold, escapesLetters)),
+      ...(trail === null ? [] : [classSpellings(trail)]),
+    ];
+    for (const spelled of positions) {
       for (const next of new Set(spelled.map((spelling) => spelling[0] as number))) {
         for (const last of lasts) add(last, next);
       }
@@ -343,6 +374,13 @@ function spellings(
     return made;
   });
   return [...plain, ...escaped];
+}
+
+/** Every way to write each character of a class. */
+function classSpellings(characters: Uint8Array): readonly (readonly number[])[] {
+  return [...characters.entries()].flatMap(([byte, included]) =>
+    included === 0 ? [] : isAlphanumeric(byte) ? [[byte]] : [[byte], ...escapesOf(byte)],
+  );
 }
 
 const unfoldedCache = new WeakMap<Uint8Array, readonly (readonly (readonly [number])[])[]>();

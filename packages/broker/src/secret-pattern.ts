@@ -18,6 +18,10 @@ export interface SecretPattern {
   readonly fold: Uint8Array;
   /** Letters and digits may be escaped too; false: only `+`, `/` and `=`, as base64 is in URLs and JSON. */
   readonly escapesLetters: boolean;
+  /** 1 for each byte that may stand before and carries bits of the secret; such a byte must be there. */
+  readonly lead: Uint8Array | null;
+  /** 1 for each byte that may stand behind and carries bits of the secret; it need not be there. */
+  readonly trail: Uint8Array | null;
 }
 
 /** The shortest value that is searched for: anything shorter occurs by chance in every response. */
@@ -37,10 +41,22 @@ const foldBase64 = identity.map((byte) => (byte === 0x2d ? 0x2b : byte === 0x5f 
  */
 export function secretPatterns(values: readonly Uint8Array[]): readonly SecretPattern[] {
   const patterns: SecretPattern[] = [];
-  const add = (bytes: Uint8Array, fold: Uint8Array, escapesLetters: boolean) => {
-    const known = patterns.some((other) => other.fold === fold && equal(other.bytes, bytes));
+  const add = (
+    bytes: Uint8Array,
+    fold: Uint8Array,
+    escapesLetters: boolean,
+    lead: Uint8Array | null = null,
+    trail: Uint8Array | null = null,
+  ) => {
+    const known = patterns.some(
+      (other) =>
+        other.fold === fold &&
+        equal(other.bytes, bytes) &&
+        equal(other.lead ?? NONE, lead ?? NONE) &&
+        equal(other.trail ?? NONE, trail ?? NONE),
+    );
     if (known) bytes.fill(0);
-    else patterns.push({ bytes, fold, escapesLetters });
+    else patterns.push({ bytes, fold, escapesLetters, lead, trail });
   };
   for (const value of values) {
     for (const part of searchedParts(value)) {
@@ -49,8 +65,14 @@ export function secretPatterns(values: readonly Uint8Array[]): readonly SecretPa
       add(hex(part), foldHex, false);
       for (const alignment of [0, 1, 2] as const) {
         const text = base64Middle(part, alignment);
-        if (text.length >= BASE64_CHARS_MIN) add(text, foldBase64, false);
-        else text.fill(0);
+        if (text.length < BASE64_CHARS_MIN) {
+          text.fill(0);
+          continue;
+        }
+        const trail = base64Trail(part, alignment);
+        const lead = base64Lead(part, alignment);
+        add(text, foldBase64, false, null, trail);
+        if (lead !== null) add(text.slice(), foldBase64, false, lead, trail);
       }
     }
   }
@@ -113,7 +135,7 @@ const BASE64 = Uint8Array.from(
 
 /**
  * The base64 characters that depend on these bytes alone when `alignment` unknown bytes stand before
- * them and any number behind. At most 5 bits at either end stay visible.
+ * them and any number behind.
  */
 function base64Middle(bytes: Uint8Array, alignment: 0 | 1 | 2): Uint8Array {
   const first = Math.ceil((8 * alignment) / 6);
@@ -127,6 +149,36 @@ function base64Middle(bytes: Uint8Array, alignment: 0 | 1 | 2): Uint8Array {
   }
   return text;
 }
+
+/** The characters that the one before {@link base64Middle} can be: its low bits are the secret's first. */
+function base64Lead(bytes: Uint8Array, alignment: 0 | 1 | 2): Uint8Array | null {
+  const unknown = (8 * alignment) % 6;
+  if (unknown === 0) return null;
+  const known = 6 - unknown;
+  const wanted = (bytes[0] as number) >> (8 - known);
+  return base64Class((value) => (value & ((1 << known) - 1)) === wanted);
+}
+
+/** The characters that the one behind {@link base64Middle} can be: its high bits are the secret's last. */
+function base64Trail(bytes: Uint8Array, alignment: 0 | 1 | 2): Uint8Array | null {
+  const known = (8 * (alignment + bytes.length)) % 6;
+  if (known === 0) return null;
+  const wanted = (bytes.at(-1) as number) & ((1 << known) - 1);
+  return base64Class((value) => value >> (6 - known) === wanted);
+}
+
+function base64Class(includes: (value: number) => boolean): Uint8Array {
+  const table = new Uint8Array(256);
+  for (const [value, letter] of BASE64.entries()) {
+    if (!includes(value)) continue;
+    table[letter] = 1;
+    if (letter === 0x2b) table[0x2d] = 1;
+    if (letter === 0x2f) table[0x5f] = 1;
+  }
+  return table;
+}
+
+const NONE = new Uint8Array(0);
 
 function equal(a: Uint8Array, b: Uint8Array): boolean {
   if (a.length !== b.length) return false;
