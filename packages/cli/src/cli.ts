@@ -93,13 +93,13 @@ async function help({ out }: Terminal, words: readonly string[]): Promise<number
 
 async function nounAlone(
   terminal: Terminal,
-  noun: string,
+  words: readonly string[],
   word: string | undefined,
 ): Promise<number> {
-  if (word === "--help" || word === "-h") return await help(terminal, [noun]);
-  const verbs = COMMANDS.filter(({ words }) => words[0] === noun).flatMap(
-    ({ words }) => words[1] ?? [],
-  );
+  if (word === "--help" || word === "-h") return await help(terminal, words);
+  const below = COMMANDS.filter((command) => words.every((one, i) => command.words[i] === one));
+  const verbs = [...new Set(below.flatMap((command) => command.words[words.length] ?? []))];
+  const noun = words.join(" ");
   if (word === undefined || word.startsWith("-")) {
     throw usageError(
       `\`aivault ${noun}\` needs a verb: ${verbs.join(", ")}`,

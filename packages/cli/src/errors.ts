@@ -10,6 +10,9 @@
  * - `CLI_DAEMON_FAILED`: `aivaultd` was started and died.
  * - `CLI_NOT_JSON`: the provider's answer is not what the command promises to print.
  * - `CLI_NOT_AVAILABLE`: the daemon does not offer this.
+ * - `CLI_CONFIRMATION_NEEDED`: it destroys something, and nobody could be asked whether that is meant.
+ * - `CLI_SETUP_FAILED`: the system refused a step of a setup command.
+ * - `CLI_OUTPUT`: a file of output cannot be written.
  */
 export type CliErrorCode =
   | "CLI_USAGE"
@@ -19,7 +22,10 @@ export type CliErrorCode =
   | "CLI_VAULT_EXISTS"
   | "CLI_DAEMON_FAILED"
   | "CLI_NOT_JSON"
-  | "CLI_NOT_AVAILABLE";
+  | "CLI_NOT_AVAILABLE"
+  | "CLI_CONFIRMATION_NEEDED"
+  | "CLI_SETUP_FAILED"
+  | "CLI_OUTPUT";
 
 /** A condition that ends a command with a message, a hint, and the status of its code. */
 export class CliError extends Error {

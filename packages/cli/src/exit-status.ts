@@ -15,6 +15,7 @@ export const EXIT = {
 
 const BY_CODE: Readonly<Record<string, number>> = {
   CLI_USAGE: EXIT.usage,
+  CLI_CONFIRMATION_NEEDED: EXIT.usage,
   invalid_request: EXIT.usage,
 
   policy_violation: EXIT.denied,

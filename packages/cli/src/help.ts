@@ -22,8 +22,15 @@ export function overviewHelp(colors: Colors, width: number): readonly string[] {
 }
 
 /** `aivault secrets --help`: the verbs of one noun. */
-export function nounHelp(noun: string, colors: Colors, width: number): readonly string[] {
-  const commands = COMMANDS.filter(({ words }) => words[0] === noun);
+export function nounHelp(
+  words: readonly string[],
+  colors: Colors,
+  width: number,
+): readonly string[] {
+  const commands = COMMANDS.filter((command) =>
+    words.every((word, index) => command.words[index] === word),
+  );
+  const noun = words.join(" ");
   const column = Math.max(...commands.map((command) => usageOf(command).length)) + 4;
   return [
     colors.bold(`aivault ${noun}`),

@@ -38,6 +38,10 @@ export class Output {
     this.#quiet = true;
   }
 
+  get isQuiet(): boolean {
+    return this.#quiet;
+  }
+
   /** Whether a person reads the answer. */
   get isTerminal(): boolean {
     return this.stdout.isTTY === true;

@@ -15,8 +15,13 @@ const VALUE_BYTES_MAX = 1024 * 1024;
 
 /** What kind of secret is asked for. */
 export interface SecretKind {
-  /** The flag that has it in clear; `-stdin` and `-file` are appended for the other two. */
-  readonly flag: "value" | "passphrase";
+  /**
+   * The flag that has it in clear, where there still is one; `-stdin` and `-file` are appended for the
+   * other two.
+   */
+  readonly flag: string;
+  /** What messages call it. Default: the flag. */
+  readonly what?: string;
   /** Ask twice on the terminal: nobody can look up what was mistyped. */
   readonly twice?: true;
 }
@@ -37,7 +42,7 @@ export async function useSecretInput<T>(
   const value = await readSecret(context, question, kind);
   try {
     if (value.length === 0) {
-      throw new CliError("CLI_INPUT", `the ${kind.flag} is empty; nothing was changed`);
+      throw new CliError("CLI_INPUT", `the ${nameOf(kind)} is empty; nothing was changed`);
     }
     return await use(value);
   } finally {
@@ -48,12 +53,14 @@ export async function useSecretInput<T>(
 async function readSecret(
   { args, out }: Context,
   question: string,
-  { flag, twice }: SecretKind,
+  kind: SecretKind,
 ): Promise<Buffer> {
+  const { flag, twice } = kind;
+  const what = nameOf(kind);
   const literal = text(args, flag);
   if (literal !== undefined) {
     out.warn(
-      `the shell's history and the process list may keep this ${flag}; leave out --${flag} to be asked`,
+      `the shell's history and the process list may keep this ${what}; leave out --${flag} to be asked`,
     );
     return Buffer.from(literal, "utf8");
   }
@@ -63,11 +70,20 @@ async function readSecret(
   if (isOn(args, `${flag}-stdin`)) return trimNewline(await readAll(process.stdin), keepNewline);
   if (process.stdin.isTTY !== true) {
     throw usageError(
-      `there is no terminal to ask for the ${flag}`,
+      `there is no terminal to ask for the ${what}`,
       `give it with --${flag}-stdin or --${flag}-file`,
     );
   }
-  return await askOnTerminal(question, flag, twice === true);
+  return await askOnTerminal(question, what, twice === true);
+}
+
+function nameOf({ flag, what }: SecretKind): string {
+  return what ?? flag;
+}
+
+/** Whether one of the flags of `kind` is given. */
+export function namesSecretInput({ args }: Context, { flag }: SecretKind): boolean {
+  return [flag, `${flag}-stdin`, `${flag}-file`].some((name) => args.flags[name] !== undefined);
 }
 
 async function askOnTerminal(question: string, what: string, twice: boolean): Promise<Buffer> {

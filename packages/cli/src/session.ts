@@ -78,7 +78,10 @@ export class Session {
    */
   async operator(options: { readonly orInit?: true } = {}): Promise<OperatorClient> {
     if (this.#operator !== undefined) return this.#operator;
-    const { createOperatorClient } = await import("@aivault/client/operator");
+    const [{ createOperatorClient }, { readSession }] = await Promise.all([
+      import("@aivault/client/operator"),
+      import("./operator-session.ts"),
+    ]);
     if (isEnvOn(this.#env["AIVAULTD_DISABLE"])) {
       await this.#requireVault(options);
       const { operatorSocket } = await this.#daemonHere();
@@ -98,7 +101,8 @@ export class Session {
         ),
       );
     }
-    this.#operator = createOperatorClient({ socket: operatorSocket });
+    const session = readSession(this.location);
+    this.#operator = createOperatorClient({ socket: operatorSocket, session });
     return this.#operator;
   }
 

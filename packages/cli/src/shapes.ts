@@ -6,8 +6,10 @@
 import { join } from "node:path";
 import type {
   WireAuditEntry,
+  WireBinding,
   WireCapability,
   WireCredential,
+  WirePolicy,
   WireScope,
   WireSecret,
   WireStatus,
@@ -101,6 +103,33 @@ export function allowShape({ host, rules }: WireCapability): {
     hosts: [host],
     methods: [...new Set(rules.flatMap(({ methods }) => methods))],
     pathPrefixes: [...new Set(rules.map(({ path }) => path))],
+  };
+}
+
+/** A policy under the names that older scripts read; what is not limited is null or empty. */
+export function policyShape(policy: WirePolicy): Record<string, unknown> {
+  return {
+    rateLimitPerMinute: policy.requestsPerMinute ?? null,
+    maxRequestBodyBytes: policy.requestBytesMax ?? null,
+    maxResponseBodyBytes: policy.responseBytesMax ?? null,
+    responseBodyBlocklist: policy.responseBlock ?? [],
+    concurrency: policy.concurrency ?? null,
+    totalMs: policy.totalMs ?? null,
+    idleMs: policy.idleMs ?? null,
+    followRedirects: policy.followRedirects ?? false,
+  };
+}
+
+/** A binding: which secret or credential, by reference. */
+export function bindingShape(binding: WireBinding): Record<string, unknown> {
+  return {
+    id: binding.id,
+    capability: binding.capability,
+    secretRef: binding.secretId === null ? null : `vault:secret:${binding.secretId}`,
+    credential: binding.credential,
+    scope: scopeShape(binding.scope),
+    consumer: binding.consumer,
+    createdAtMs: binding.createdAtMs,
   };
 }
 

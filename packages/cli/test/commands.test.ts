@@ -301,7 +301,12 @@ describe("aivault secrets", () => {
     await writeFile(file, "A=canary-a\nB=canary-b\nC=\n");
     await chmod(file, 0o600);
     const done = await aivault(["secrets", "import", "--env-file", file], { env });
-    expect(JSON.parse(done.stdout)).toEqual({ created: ["A"], rotated: ["B"], skipped: ["C"] });
+    expect(JSON.parse(done.stdout)).toEqual({
+      created: ["A"],
+      rotated: ["B"],
+      skipped: ["C"],
+      recognised: { A: "openai", B: "openai" },
+    });
     expect(seen.at(-1)?.body).toBe("canary-b");
     expect(done.stdout + done.stderr).not.toContain("canary");
   });

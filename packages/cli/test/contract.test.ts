@@ -7,27 +7,58 @@ const CONTRACT = `
 invoke = capability invoke = capability call: -X --method --path -H --header -d --body --body-file-path --multipart-field --multipart-file --request --request-file --credential --timeout-ms --dry-run -f --fail --client-ip -i --include --stream
 json = capability json: -X --method --path -H --header -d --body --body-file-path --multipart-field --multipart-file --request --request-file --credential --timeout-ms --dry-run -f --fail --client-ip
 markdown = md = capability markdown = capability md: -X --method --path -H --header -d --body --body-file-path --multipart-field --multipart-file --request --request-file --credential --timeout-ms --dry-run -f --fail --client-ip --namespace --exclude-field --wrap-field
-secrets create: --name --value-stdin --value-file --keep-newline --value --alias --scope --workspace-id --group-id --json -v --verbose
-secrets list: --scope --workspace-id --group-id --json -v --verbose
+secrets create: --name --value-stdin --value-file --value --keep-newline --alias --scope --workspace-id --group-id --json -v --verbose
+secrets list: --scope --workspace-id --group-id --deleted --json -v --verbose
 secrets update: --id --name --alias --clear-aliases --json -v --verbose
-secrets rotate: --id --value-stdin --value-file --keep-newline --value --json -v --verbose
+secrets rotate: --id --value-stdin --value-file --value --keep-newline --json -v --verbose
 secrets delete: --id -y --yes --json -v --verbose
+secrets purge: --id -y --yes --json -v --verbose
+secrets verify: --id --json -v --verbose
+secrets attach-group: --id --workspace-id --group-id --json -v --verbose
+secrets detach-group: --id --workspace-id --group-id --json -v --verbose
 secrets import: --env-file --entry --scope --workspace-id --group-id --json -v --verbose
 capability list: --ready --provider --json -v --verbose
 capability describe = capability args = capability shape = capability inspect: --json -v --verbose
 capability create: --provider --credential --method --path --match --host --description --risk --json -v --verbose
 capability delete: --json -v --verbose
+capability policy set: --capability --rate-limit-per-minute --concurrency --max-request-body-bytes --max-response-body-bytes --max-duration --max-idle --response-block --follow-redirects --json -v --verbose
+capability policy show: --capability --json -v --verbose
+capability policy delete: --capability --json -v --verbose
+capability bind: --capability --credential --secret-ref --scope --workspace-id --group-id --consumer --json -v --verbose
+capability unbind: --capability --scope --workspace-id --group-id --consumer --json -v --verbose
+capability bindings: --capability --scope --workspace-id --group-id --consumer --json -v --verbose
 credential list: --json -v --verbose
 credential create: --provider --secret-ref --secret --auth --header-name --value-template --query-param --path-prefix-template --auth-header --auth-query --basic-username --basic-password --host --workspace-id --group-id --json -v --verbose
 credential delete: --json -v --verbose
+provider list: --json -v --verbose
+provider describe: --json -v --verbose
+provider add: --json -v --verbose
+provider install: --from --enable --json -v --verbose
+provider remove: -y --yes --json -v --verbose
+token mint: --capability --credential --workspace-id --group-id --ttl --uses --rate-limit-per-minute --concurrency --max-request-body-bytes --max-response-body-bytes --label --public-key --token-only --json -v --verbose
+token list: --json -v --verbose
+token revoke: --json -v --verbose
 status: --json -v --verbose
 init: --provider --file-path --env-var --keychain-service --keychain-account --passphrase-stdin --passphrase-file --passphrase --dev --json -v --verbose
 lock: --json -v --verbose
 unlock: --passphrase-stdin --passphrase-file --passphrase --json -v --verbose
+rotate-master: --to-provider --file-path --env-var --new-key-stdin --new-key-file --new-key --new-passphrase-stdin --new-passphrase-file --new-passphrase -y --yes --json -v --verbose
+backup create: --passphrase-stdin --passphrase-file --passphrase --json -v --verbose
+settings list: --json -v --verbose
+settings set: --json -v --verbose
 audit: --limit --before-ts-ms --json -v --verbose
 audit verify: --json -v --verbose
+audit tail: --after-seq --limit --json -v --verbose
+audit checkpoints: --json -v --verbose
+operator set: --new-passphrase-stdin --new-passphrase-file --new-passphrase --current-passphrase-stdin --current-passphrase-file --current-passphrase --json -v --verbose
+operator remove: --current-passphrase-stdin --current-passphrase-file --current-passphrase -y --yes --json -v --verbose
+operator login: --passphrase-stdin --passphrase-file --passphrase --json -v --verbose
+operator logout: --json -v --verbose
 restart: --json -v --verbose
 stop: --json -v --verbose
+setup agent-access: --agent-user --daemon-user --dry-run --uninstall --json -v --verbose
+setup systemd: --daemon-user --dry-run --uninstall --json -v --verbose
+setup launchd: --dry-run --uninstall --json -v --verbose
 doctor: --fix --json -v --verbose
 completion: 
 `;
@@ -61,7 +92,10 @@ describe("the command line", () => {
   });
 
   it("G3: has no command that could print a value", () => {
-    const verbs = COMMANDS.flatMap(({ words }) => words);
+    // A policy and a setting may be shown; what is stored under a name may not.
+    const verbs = COMMANDS.filter(({ words }) => words[1] !== "policy").flatMap(
+      ({ words }) => words,
+    );
     for (const verb of ["get", "show", "reveal", "read", "resolve", "export", "cat", "print"]) {
       expect(verbs).not.toContain(verb);
     }

@@ -79,9 +79,10 @@ export interface NewMasterKey {
  */
 export interface OperatorClient extends AivaultClient {
   status(): Promise<WireStatus>;
-  /** Metadata of live secrets, all pages. */
+  /** Metadata of secrets, all pages; of live ones unless told. */
   secrets(filter?: {
     readonly scope?: WireScope | WireScope["kind"];
+    readonly includeDeleted?: boolean;
   }): Promise<readonly WireSecret[]>;
   createSecret(secret: WireNewSecret, value: Uint8Array): Promise<WireSecretCreated>;
   updateSecret(
@@ -216,7 +217,7 @@ function secretCalls(
   const below = (idOrName: string, verb: string) => `${at(ROUTES.secrets, idOrName)}/${verb}`;
   return {
     secrets: (filter = {}) =>
-      allPages((query) => rpc.get(`${ROUTES.secrets}${withScope(query, filter.scope)}`)),
+      allPages((query) => rpc.get(`${ROUTES.secrets}${secretsQuery(query, filter)}`)),
     createSecret: (secret, value) =>
       sendForm(rpc, ROUTES.secrets, [
         { name: "secret", contentType: "application/json", body: JSON.stringify(secret) },
@@ -430,9 +431,15 @@ function withNumbers(route: string, query: Readonly<Record<string, number | unde
   return params.size === 0 ? route : `${route}?${params}`;
 }
 
-function withScope(query: string, scope: WireScope | WireScope["kind"] | undefined): string {
-  if (scope === undefined) return query;
-  const { kind, ...ids } = typeof scope === "string" ? { kind: scope } : scope;
-  const params = new URLSearchParams({ scope: kind, ...ids });
-  return query === "" ? `?${params}` : `${query}&${params}`;
+function secretsQuery(
+  query: string,
+  { scope, includeDeleted }: NonNullable<Parameters<OperatorClient["secrets"]>[0]>,
+): string {
+  const params = new URLSearchParams(query);
+  if (scope !== undefined) {
+    const { kind, ...ids } = typeof scope === "string" ? { kind: scope } : scope;
+    for (const [name, value] of Object.entries({ scope: kind, ...ids })) params.set(name, value);
+  }
+  if (includeDeleted === true) params.set("includeDeleted", "true");
+  return params.size === 0 ? "" : `?${params}`;
 }

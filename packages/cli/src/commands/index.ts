@@ -6,8 +6,12 @@ import { capabilityCommands } from "./capability.ts";
 import { credentialCommands } from "./credential.ts";
 import { daemonCommands } from "./daemon.ts";
 import { invokeCommands } from "./invoke.ts";
+import { operatorCommands } from "./operator.ts";
+import { providerCommands } from "./provider.ts";
 import { secretCommands } from "./secrets.ts";
+import { setupCommands } from "./setup.ts";
 import { shellCommands } from "./shell.ts";
+import { tokenCommands } from "./token.ts";
 import { vaultCommands } from "./vault.ts";
 
 /** Commands under one heading of the help. */
@@ -21,8 +25,12 @@ export const COMMAND_GROUPS: readonly CommandGroup[] = [
   { title: "Secrets", commands: secretCommands },
   { title: "Capabilities", commands: capabilityCommands },
   { title: "Credentials", commands: credentialCommands },
+  { title: "Providers", commands: providerCommands },
+  { title: "Tokens", commands: tokenCommands },
   { title: "Vault", commands: vaultCommands },
+  { title: "Operator", commands: operatorCommands },
   { title: "Daemon", commands: daemonCommands },
+  { title: "Set-up", commands: setupCommands },
   { title: "Help", commands: shellCommands },
 ];
 
@@ -31,8 +39,12 @@ export const COMMANDS: readonly Command[] = COMMAND_GROUPS.flatMap(({ commands }
 /** What a command line names: a command and where its words end, or as much as could be made of it. */
 export type Found =
   | { readonly kind: "command"; readonly command: Command; readonly words: number }
-  /** A noun without its verb, such as `secrets`. */
-  | { readonly kind: "noun"; readonly noun: string; readonly word: string | undefined }
+  /** One or more words without their verb, such as `secrets` or `capability policy`. */
+  | {
+      readonly kind: "noun";
+      readonly noun: readonly string[];
+      readonly word: string | undefined;
+    }
   | { readonly kind: "unknown"; readonly word: string };
 
 /** Find the command whose words, or whose alias, `argv` begins with; the longest wins. */
@@ -45,7 +57,11 @@ export function findCommand(argv: readonly string[]): Found {
     }
   }
   if (best !== undefined) return { kind: "command", ...best };
-  const [noun = "", word] = argv;
-  const isNoun = COMMANDS.some(({ words }) => words[0] === noun);
-  return isNoun ? { kind: "noun", noun, word } : { kind: "unknown", word: noun };
+  const beginsWith = (noun: readonly string[]) =>
+    COMMANDS.some(({ words }) => noun.every((word, index) => words[index] === word));
+  let length = 0;
+  while (length < argv.length && beginsWith(argv.slice(0, length + 1))) length += 1;
+  return length === 0
+    ? { kind: "unknown", word: argv[0] ?? "" }
+    : { kind: "noun", noun: argv.slice(0, length), word: argv[length] };
 }

@@ -1,4 +1,6 @@
 import { type Command, type Flag, JSON_FLAGS, type Positional } from "../command.ts";
+import { YES_FLAG } from "../confirm.ts";
+import { SCOPE_FLAGS, secretFlags } from "./secret-flags.ts";
 
 const WHICH: Positional = {
   name: "secret",
@@ -14,49 +16,16 @@ const ID: Flag = {
   completes: "secret",
 };
 
-const VALUE_FLAGS: readonly Flag[] = [
-  {
-    name: "value-stdin",
-    kind: "switch",
-    summary: "read the value from stdin",
-    conflicts: ["value", "value-file"],
-  },
-  {
-    name: "value-file",
-    kind: "text",
-    value: "PATH",
-    summary: "read the value from a file",
-    conflicts: ["value"],
-    completes: "file",
-  },
-  {
-    name: "keep-newline",
-    kind: "switch",
-    summary: "keep the newline that ends a file or stdin; by default one is trimmed",
-  },
-  {
-    name: "value",
-    kind: "text",
-    value: "TEXT",
-    summary: "the value itself; the shell's history and the process list will have it",
-  },
-];
+const KEEP_NEWLINE: Flag = {
+  name: "keep-newline",
+  kind: "switch",
+  summary: "keep the newline that ends a file or stdin; by default one is trimmed",
+};
+const VALUE_FLAGS: readonly Flag[] = [...secretFlags("value", "value"), KEEP_NEWLINE];
 
-const SCOPE_FLAGS: readonly Flag[] = [
-  {
-    name: "scope",
-    kind: "text",
-    value: "SCOPE",
-    summary: "global, workspace or group",
-    choices: ["global", "workspace", "group"],
-  },
-  { name: "workspace-id", kind: "text", value: "ID", summary: "the workspace of the scope" },
-  {
-    name: "group-id",
-    kind: "text",
-    value: "ID",
-    summary: "the group of the scope, within the workspace",
-  },
+const GROUP_FLAGS: readonly Flag[] = [
+  { name: "workspace-id", kind: "text", value: "ID", required: true, summary: "the workspace" },
+  { name: "group-id", kind: "text", value: "ID", required: true, summary: "the group in it" },
 ];
 
 export const secretCommands: readonly Command[] = [
@@ -88,7 +57,11 @@ export const secretCommands: readonly Command[] = [
   {
     words: ["secrets", "list"],
     summary: "list the secrets' names; no command shows a value",
-    flags: [...SCOPE_FLAGS, ...JSON_FLAGS],
+    flags: [
+      ...SCOPE_FLAGS,
+      { name: "deleted", kind: "switch", summary: "also those that are deleted and not purged" },
+      ...JSON_FLAGS,
+    ],
     load: async () => (await import("../run/secrets.ts")).runList,
   },
   {
@@ -122,17 +95,48 @@ export const secretCommands: readonly Command[] = [
     words: ["secrets", "delete"],
     summary: "delete a secret's value for good",
     positionals: [WHICH],
-    flags: [
-      ID,
-      { name: "yes", short: "y", kind: "switch", summary: "do not ask whether it is meant" },
-      ...JSON_FLAGS,
+    details: [
+      "Says first which credentials and capabilities stop working without it, and asks. The name stays taken until `secrets purge`.",
     ],
+    flags: [ID, YES_FLAG, ...JSON_FLAGS],
     load: async () => (await import("../run/secrets.ts")).runDelete,
+  },
+  {
+    words: ["secrets", "purge"],
+    summary: "remove what a deleted secret left: its record, and its hold on its name",
+    positionals: [WHICH],
+    flags: [ID, YES_FLAG, ...JSON_FLAGS],
+    load: async () => (await import("../run/secrets.ts")).runPurge,
+  },
+  {
+    words: ["secrets", "verify"],
+    summary: "prove that a key works, by a harmless call to its provider",
+    details: ["Exits 1 when the provider does not take it."],
+    positionals: [WHICH],
+    flags: [ID, ...JSON_FLAGS],
+    examples: [{ title: "Is it still good?", line: "aivault secrets verify OPENAI_API_KEY" }],
+    load: async () => (await import("../run/secrets.ts")).runVerify,
+  },
+  {
+    words: ["secrets", "attach-group"],
+    summary: "let a group of a workspace use a secret",
+    positionals: [WHICH],
+    flags: [ID, ...GROUP_FLAGS, ...JSON_FLAGS],
+    load: async () => (await import("../run/secrets.ts")).runAttach,
+  },
+  {
+    words: ["secrets", "detach-group"],
+    summary: "take a secret away from a group of a workspace",
+    positionals: [WHICH],
+    flags: [ID, ...GROUP_FLAGS, ...JSON_FLAGS],
+    load: async () => (await import("../run/secrets.ts")).runDetach,
   },
   {
     words: ["secrets", "import"],
     summary: "store several secrets, from a .env file or NAME=VALUE entries",
-    details: ["A name that is stored already is rotated. The file is read and not changed."],
+    details: [
+      "A name that is stored already is rotated. The file is read and not changed. Says which providers the names belong to, and never a value. The file is read as dotenv reads it: `export`, comments, single, double and back quotes, `\\n` and other escapes in double quotes, values of several lines; `$NAME` is left as it stands.",
+    ],
     flags: [
       {
         name: "env-file",

@@ -1,27 +1,30 @@
 import { type Command, type Flag, JSON_FLAGS } from "../command.ts";
+import { YES_FLAG } from "../confirm.ts";
+import { secretFlags } from "./secret-flags.ts";
 
-const PASSPHRASE_FLAGS: readonly Flag[] = [
-  {
-    name: "passphrase-stdin",
-    kind: "switch",
-    summary: "read the passphrase from stdin",
-    conflicts: ["passphrase", "passphrase-file"],
-  },
-  {
-    name: "passphrase-file",
-    kind: "text",
-    value: "PATH",
-    summary: "read the passphrase from a file",
-    conflicts: ["passphrase"],
-    completes: "file",
-  },
-  {
-    name: "passphrase",
-    kind: "text",
-    value: "TEXT",
-    summary: "the passphrase itself; the shell's history and the process list will have it",
-  },
+const PASSPHRASE_FLAGS = secretFlags("passphrase", "passphrase");
+const KEY_PROVIDERS = [
+  "file",
+  "env",
+  "passphrase",
+  "macos-keychain",
+  "secret-service",
+  "credential-manager",
 ];
+const FILE_PATH: Flag = {
+  name: "file-path",
+  kind: "text",
+  value: "PATH",
+  summary: "where to keep the key file",
+  conflicts: ["env-var"],
+  completes: "file",
+};
+const ENV_VAR: Flag = {
+  name: "env-var",
+  kind: "text",
+  value: "NAME",
+  summary: "the variable that holds 32 bytes in base64; default: AIVAULT_KEY",
+};
 
 export const vaultCommands: readonly Command[] = [
   {
@@ -43,29 +46,10 @@ export const vaultCommands: readonly Command[] = [
         kind: "text",
         value: "KIND",
         summary: "where the vault's key comes from; default: file",
-        choices: [
-          "file",
-          "env",
-          "passphrase",
-          "macos-keychain",
-          "secret-service",
-          "credential-manager",
-        ],
+        choices: KEY_PROVIDERS,
       },
-      {
-        name: "file-path",
-        kind: "text",
-        value: "PATH",
-        summary: "where to keep the key file",
-        conflicts: ["env-var"],
-        completes: "file",
-      },
-      {
-        name: "env-var",
-        kind: "text",
-        value: "NAME",
-        summary: "the variable that holds 32 bytes in base64; default: AIVAULT_KEY",
-      },
+      FILE_PATH,
+      ENV_VAR,
       {
         name: "keychain-service",
         kind: "text",
@@ -109,6 +93,80 @@ export const vaultCommands: readonly Command[] = [
     load: async () => (await import("../run/lock.ts")).runUnlock,
   },
   {
+    words: ["rotate-master"],
+    summary: "give the vault a new key, or keep it in another place from now on",
+    details: [
+      "Every secret and document is locked with the new key before the old one is given up; if anything interrupts it, the vault still opens. A key file and a keychain entry are replaced by the daemon. A key in a variable is made by you: it is asked for, and the answer says what to set.",
+    ],
+    flags: [
+      {
+        name: "to-provider",
+        kind: "text",
+        value: "KIND",
+        summary: "where the key is to come from; default: where it comes from now",
+        choices: KEY_PROVIDERS,
+      },
+      FILE_PATH,
+      ENV_VAR,
+      ...secretFlags("new-key", "new key, 32 bytes in base64 or hexadecimal, for a variable"),
+      ...secretFlags("new-passphrase", "new passphrase"),
+      YES_FLAG,
+      ...JSON_FLAGS,
+    ],
+    examples: [
+      { title: "A new key, kept where it is now", line: "aivault rotate-master --yes" },
+      {
+        title: "From a key file to a passphrase",
+        line: "aivault rotate-master --to-provider passphrase",
+      },
+    ],
+    load: async () => (await import("../run/rotate-master.ts")).runRotateMaster,
+  },
+  {
+    words: ["backup", "create"],
+    summary: "write the whole vault into one encrypted file, which a passphrase opens",
+    details: [
+      "Asks for the passphrase twice. The file opens on another machine with nothing but this passphrase, so keep the two apart.",
+    ],
+    positionals: [{ name: "file", summary: "where to write it; must not exist", required: true }],
+    flags: [...PASSPHRASE_FLAGS, ...JSON_FLAGS],
+    examples: [{ title: "To a stick", line: "aivault backup create /media/stick/aivault.backup" }],
+    load: async () => (await import("../run/backup.ts")).runBackupCreate,
+  },
+  {
+    words: ["settings", "list"],
+    summary: "show what the operator has set about the daemon",
+    flags: JSON_FLAGS,
+    load: async () => (await import("../run/settings.ts")).runList,
+  },
+  {
+    words: ["settings", "set"],
+    summary: "change one setting; it is sealed in the vault",
+    details: [
+      "requireToken: callers on this machine need a token too (true or false). lockAfterIdleMs: lock the vault after this long without use (a time such as 15m, or never). tokenTtlMsMax: the longest life of a token (a time). auditDurability: disk syncs each entry before the answer is released, group within 50 ms. auditRetentionDays: how long the audit log is kept (days, or never to keep all).",
+    ],
+    positionals: [
+      {
+        name: "setting",
+        summary: "which one",
+        required: true,
+        choices: [
+          "requireToken",
+          "lockAfterIdleMs",
+          "tokenTtlMsMax",
+          "auditDurability",
+          "auditRetentionDays",
+        ],
+      },
+      { name: "value", summary: "its new value", required: true },
+    ],
+    flags: JSON_FLAGS,
+    examples: [
+      { title: "Lock when nobody needs it", line: "aivault settings set lockAfterIdleMs 15m" },
+    ],
+    load: async () => (await import("../run/settings.ts")).runSet,
+  },
+  {
     words: ["audit"],
     summary: "print the audit log, newest first",
     flags: [
@@ -135,5 +193,32 @@ export const vaultCommands: readonly Command[] = [
     summary: "check that no audit entry was changed, removed or reordered",
     flags: JSON_FLAGS,
     load: async () => (await import("../run/audit.ts")).runAuditVerify,
+  },
+  {
+    words: ["audit", "tail"],
+    summary: "print audit entries as they are written, until ^C",
+    flags: [
+      {
+        name: "after-seq",
+        kind: "count",
+        value: "N",
+        summary: "begin after this entry; by default only new ones are printed",
+      },
+      { name: "limit", kind: "count", value: "N", min: 1, summary: "end after N entries" },
+      ...JSON_FLAGS,
+    ],
+    examples: [
+      {
+        title: "The first three, one JSON text a line",
+        line: "aivault audit tail --after-seq 0 --limit 3 --json",
+      },
+    ],
+    load: async () => (await import("../run/audit.ts")).runAuditTail,
+  },
+  {
+    words: ["audit", "checkpoints"],
+    summary: "print the signed checkpoints and the key that verifies them, for an auditor",
+    flags: JSON_FLAGS,
+    load: async () => (await import("../run/audit.ts")).runAuditCheckpoints,
   },
 ];

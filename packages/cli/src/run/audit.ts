@@ -3,6 +3,7 @@ import type { OperatorClient } from "@aivault/client/operator";
 import { count, wantsJson } from "../args.ts";
 import type { Context } from "../context.ts";
 import { EXIT } from "../exit-status.ts";
+import { printable } from "../output.ts";
 import { auditShape } from "../shapes.ts";
 import { counted, table } from "../table.ts";
 
@@ -46,6 +47,42 @@ export async function runAuditVerify({ args, out, session }: Context): Promise<n
   if (wantsJson(args) || !out.isTerminal) out.json(result);
   else out.answer(verdictText(result));
   return isWhole ? EXIT.done : EXIT.failed;
+}
+
+/** Print entries as they are written, until ^C or as many as asked for. */
+export async function runAuditTail({ args, out, session, signal }: Context): Promise<void> {
+  const operator = await session.operator();
+  const asJson = wantsJson(args) || !out.isTerminal;
+  const afterSeq = count(args, "after-seq");
+  let left = count(args, "limit") ?? Number.POSITIVE_INFINITY;
+  const abort = new AbortController();
+  const either = AbortSignal.any([signal, abort.signal]);
+  const entries = operator.tailAudit({
+    ...(afterSeq === undefined ? {} : { afterSeq }),
+    signal: either,
+  });
+  try {
+    for await (const entry of entries) {
+      const { seq, tsMs, event } = entry;
+      out.answer(
+        asJson
+          ? JSON.stringify(auditShape(entry))
+          : printable(`${seq}  ${localTime(tsMs)}  ${event.kind}  ${detailText(event)}`),
+      );
+      left -= 1;
+      if (left <= 0) break;
+    }
+  } catch (error) {
+    // ^C is how one stops looking.
+    if (!either.aborted) throw error;
+  } finally {
+    abort.abort();
+  }
+}
+
+/** Print what an auditor needs to check the log without any secret. */
+export async function runAuditCheckpoints({ out, session }: Context): Promise<void> {
+  out.json(await (await session.operator()).auditCheckpoints());
 }
 
 /** What a verification found, in a line. */

@@ -87,7 +87,8 @@ function secretsFromFlags(args: ParsedArgs): Record<string, string> {
   return Object.fromEntries(several.map(([placeholder, name]) => [placeholder, secretName(name)]));
 }
 
-function secretName(ref: string): string {
+/** The secret that a reference names: its id behind `vault:secret:`, else the reference itself. */
+export function secretName(ref: string): string {
   return ref.startsWith("vault:secret:") ? ref.slice("vault:secret:".length) : ref;
 }
 

@@ -2,7 +2,7 @@
  * Several secrets at once. Values stay octets from the file to the socket.
  */
 import { readFile } from "node:fs/promises";
-import { isAivaultError, type WireSecretCreated } from "@aivault/client";
+import { isAivaultError, type WireSecret, type WireSecretCreated } from "@aivault/client";
 import type { OperatorClient } from "@aivault/client/operator";
 import { list, text, wantsJson } from "../args.ts";
 import type { Context } from "../context.ts";
@@ -18,6 +18,8 @@ interface Imported {
   readonly created: string[];
   readonly rotated: string[];
   readonly skipped: string[];
+  /** Name to the provider that claims it. */
+  readonly recognised: Record<string, string>;
 }
 
 export async function runImport(context: Context): Promise<void> {
@@ -29,7 +31,7 @@ export async function runImport(context: Context): Promise<void> {
   const scope = scopeFromFlags(args);
   const file = path === undefined ? Buffer.alloc(0) : await readOctets(path);
   const entries = [...parseEnvFile(file), ...entriesFromFlags(context)];
-  const done: Imported = { created: [], rotated: [], skipped: [] };
+  const done: Imported = { created: [], rotated: [], skipped: [], recognised: {} };
   try {
     refuseRepeats(entries);
     const operator = await session.operator({ orInit: true });
@@ -39,10 +41,11 @@ export async function runImport(context: Context): Promise<void> {
         continue;
       }
       const made = await store(operator, name, value, scope);
-      (made === null ? done.rotated : done.created).push(name);
-      if (made !== null && made.provisioning.provider !== null) {
-        explainProvisioning(out, made.secret, made.provisioning);
-      }
+      const isNew = "provisioning" in made;
+      (isNew ? done.created : done.rotated).push(name);
+      const provider = isNew ? made.provisioning.provider : made.pinnedProvider;
+      if (provider !== null) done.recognised[name] = provider;
+      if (isNew && provider !== null) explainProvisioning(out, made.secret, made.provisioning);
     }
   } finally {
     file.fill(0);
@@ -56,13 +59,12 @@ async function store(
   name: string,
   value: Uint8Array,
   scope: ReturnType<typeof scopeFromFlags>,
-): Promise<WireSecretCreated | null> {
+): Promise<WireSecretCreated | WireSecret> {
   try {
     return await operator.createSecret({ name, ...(scope === undefined ? {} : { scope }) }, value);
   } catch (error) {
     if (!isAivaultError(error) || error.code !== "conflict") throw error;
-    await operator.rotateSecret(name, value);
-    return null;
+    return await operator.rotateSecret(name, value);
   }
 }
 
@@ -95,6 +97,9 @@ function report({ args, out }: Context, done: Imported): void {
     out.json(done);
     return;
   }
+  const unknown = [...done.created, ...done.rotated].filter((name) => !done.recognised[name]);
+  if (unknown.length > 0) out.note(`of no provider we know: ${unknown.join(", ")}`);
+  if (done.skipped.length > 0) out.note(`empty, not stored: ${done.skipped.join(", ")}`);
   out.answer(
     `${counted(done.created.length, "secret")} stored, ${done.rotated.length} rotated, ${done.skipped.length} skipped`,
   );

@@ -1,7 +1,9 @@
 import type { WireProvisioning, WireSecret } from "@aivault/client";
 import { isOn, list, text, wantsJson } from "../args.ts";
+import { confirmed } from "../confirm.ts";
 import type { Context } from "../context.ts";
-import { CliError, usageError } from "../errors.ts";
+import { usageError } from "../errors.ts";
+import { EXIT } from "../exit-status.ts";
 import type { Output } from "../output.ts";
 import { scopeFromFlags } from "../scope-flags.ts";
 import { useSecretInput } from "../secret-input.ts";
@@ -40,9 +42,11 @@ export async function runCreate(context: Context): Promise<void> {
 export async function runList({ args, out, session }: Context): Promise<void> {
   const scope = scopeFromFlags(args);
   const operator = await session.operator();
-  const secrets = [...(await operator.secrets(scope === undefined ? {} : { scope }))].sort(
-    (a, b) => (a.name < b.name ? -1 : 1),
-  );
+  const filter = {
+    ...(scope === undefined ? {} : { scope }),
+    ...(isOn(args, "deleted") ? { includeDeleted: true } : {}),
+  };
+  const secrets = [...(await operator.secrets(filter))].sort((a, b) => (a.name < b.name ? -1 : 1));
   if (wantsJson(args)) {
     out.json(secrets.map(secretShape));
     return;
@@ -101,20 +105,60 @@ export async function runRotate(context: Context): Promise<void> {
   result(context, secret, "rotated");
 }
 
-/** Delete the value, after asking. */
+/** Delete the value, after saying what will no longer work and asking. */
 export async function runDelete(context: Context): Promise<void> {
-  const { args, out, session } = context;
+  const { out, session } = context;
   const which = whichSecret(context);
-  if (!isOn(args, "yes") && process.stdin.isTTY === true && out.stderr.isTTY === true) {
-    const { confirm } = await import("../prompt.ts");
-    // G17: says what it will do, and does it only when told.
-    if (!(await confirm(`Delete the value of ${which} for good?`))) {
-      throw new CliError("CLI_CANCELLED", "not deleted");
-    }
-  }
-  const { secret, dependants } = await (await session.operator()).deleteSecret(which);
+  const operator = await session.operator();
+  const { secret, dependants } = await confirmed(context, (confirmable) =>
+    operator.deleteSecret(which, confirmable),
+  );
   result(context, secret, "deleted");
   if (dependants.length > 0) out.note(`without it these no longer work: ${dependants.join(", ")}`);
+}
+
+/** Remove what a deleted secret left. */
+export async function runPurge(context: Context): Promise<void> {
+  const { args, out, session } = context;
+  const which = whichSecret(context);
+  const operator = await session.operator();
+  await confirmed(context, (confirmable) => operator.purgeSecret(which, confirmable));
+  if (wantsJson(args) || !out.isTerminal) out.json({ purged: true, secret: which });
+  else out.answer(`purged ${which}`);
+}
+
+/** Ask the provider whether it takes the key. */
+export async function runVerify(context: Context): Promise<number> {
+  const { args, out, session } = context;
+  const which = whichSecret(context);
+  const verified = await (await session.operator()).verifySecret(which);
+  const { ok, provider, status, method, url } = verified;
+  if (wantsJson(args) || !out.isTerminal) out.json(verified);
+  else
+    out.answer(
+      `${provider} ${ok ? "takes" : "does not take"} ${which}: ${status} to ${method} ${url}`,
+    );
+  if (!ok) out.note(`\`aivault secrets rotate ${which}\` gives it a new value`);
+  return ok ? EXIT.done : EXIT.failed;
+}
+
+export async function runAttach(context: Context): Promise<void> {
+  const which = whichSecret(context);
+  const operator = await context.session.operator();
+  result(context, await operator.attachSecret(which, groupOf(context)), "attached");
+}
+
+export async function runDetach(context: Context): Promise<void> {
+  const which = whichSecret(context);
+  const operator = await context.session.operator();
+  result(context, await operator.detachSecret(which, groupOf(context)), "detached");
+}
+
+function groupOf({ args }: Context): { workspaceId: string; groupId: string } {
+  return {
+    workspaceId: text(args, "workspace-id") as string,
+    groupId: text(args, "group-id") as string,
+  };
 }
 
 function whichSecret(context: Context): string {

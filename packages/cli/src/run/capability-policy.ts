@@ -1,0 +1,81 @@
+/** What an operator demands of a capability's use. */
+import type { WirePolicy } from "@aivault/client";
+import { count, isOn, list, type ParsedArgs, text, wantsJson } from "../args.ts";
+import type { Context } from "../context.ts";
+import { durationText, parseDuration } from "../duration.ts";
+import { usageError } from "../errors.ts";
+import { policyShape } from "../shapes.ts";
+import { section } from "./status.ts";
+
+export async function runSet(context: Context): Promise<void> {
+  const id = capabilityOf(context);
+  const policy = policyFromFlags(context.args);
+  if (Object.keys(policy).length === 0) {
+    throw usageError("no limit is given", "`aivault capability policy delete` lifts them all");
+  }
+  show(context, id, await (await context.session.operator()).setPolicy(id, policy));
+}
+
+export async function runShow(context: Context): Promise<void> {
+  const id = capabilityOf(context);
+  show(context, id, await (await context.session.operator()).policy(id));
+}
+
+export async function runDelete(context: Context): Promise<void> {
+  const { args, out, session } = context;
+  const id = capabilityOf(context);
+  await (await session.operator()).deletePolicy(id);
+  if (wantsJson(args) || !out.isTerminal) out.json({ capabilityId: id, removedPolicy: true });
+  else out.answer(`${id} has no limits of yours any more`);
+}
+
+/** The capability that the word or the older flag names. */
+export function capabilityOf({ args, command }: Context): string {
+  const word = args.positionals["id"];
+  const older = text(args, "capability");
+  if (word !== undefined && older !== undefined) {
+    throw usageError("the capability is given twice, as a word and as --capability");
+  }
+  const id = word ?? older;
+  if (id === undefined) {
+    const name = command.words.join(" ");
+    throw usageError(`\`aivault ${name}\` needs a capability`, `see \`aivault ${name} --help\``);
+  }
+  return id;
+}
+
+function policyFromFlags(args: ParsedArgs): WirePolicy {
+  const block = list(args, "response-block");
+  const given = {
+    requestsPerMinute: count(args, "rate-limit-per-minute"),
+    concurrency: count(args, "concurrency"),
+    requestBytesMax: count(args, "max-request-body-bytes"),
+    responseBytesMax: count(args, "max-response-body-bytes"),
+    totalMs: duration(args, "max-duration"),
+    idleMs: duration(args, "max-idle"),
+    responseBlock: block.length === 0 ? undefined : block,
+    followRedirects: isOn(args, "follow-redirects") ? true : undefined,
+  };
+  return Object.fromEntries(
+    Object.entries(given).filter(([, value]) => value !== undefined),
+  ) as WirePolicy;
+}
+
+function duration(args: ParsedArgs, flag: string): number | undefined {
+  const value = text(args, flag);
+  return value === undefined ? undefined : parseDuration(`--${flag}`, value);
+}
+
+function show(context: Context, id: string, policy: WirePolicy): void {
+  const { args, out } = context;
+  if (wantsJson(args) || !out.isTerminal) {
+    out.json({ capabilityId: id, policy: policyShape(policy) });
+    return;
+  }
+  const rows = Object.entries(policy).map(
+    ([name, value]) =>
+      [name, name.endsWith("Ms") ? durationText(Number(value)) : String(value)] as const,
+  );
+  if (rows.length === 0) out.answer(`${id} has no limits of yours`);
+  else section(context, id, rows);
+}

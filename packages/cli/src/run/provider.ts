@@ -1,0 +1,85 @@
+import { isAivaultError, type WireProvider } from "@aivault/client";
+import { text, wantsJson } from "../args.ts";
+import { confirmed } from "../confirm.ts";
+import type { Context } from "../context.ts";
+import { CliError } from "../errors.ts";
+import { counted, table } from "../table.ts";
+import { readTextInput } from "../text-input.ts";
+
+export async function runList({ args, out, session }: Context): Promise<void> {
+  const { items, registryDigest } = await (await session.operator()).providers();
+  if (wantsJson(args)) {
+    out.json({ providers: items, registryDigest, path: session.location.root });
+    return;
+  }
+  const columns = [
+    { title: "id", style: out.colors.bold },
+    { title: "name" },
+    { title: "category" },
+    { title: "hosts", flexible: true as const },
+    { title: "from" },
+  ];
+  const rows = items.map((provider) => [
+    provider.id,
+    provider.name,
+    provider.category,
+    provider.hosts.join(", "),
+    provider.origin === "registry" ? "built in" : "yours",
+  ]);
+  for (const line of table(columns, rows, out.columns)) out.answer(line);
+  out.note(
+    `${counted(items.length, "provider")}; built-in definitions ${registryDigest.slice(0, 16)}…`,
+  );
+}
+
+export async function runDescribe({ args, out, session }: Context): Promise<void> {
+  out.json(await (await session.operator()).provider(args.positionals["id"] as string));
+}
+
+export async function runAdd(context: Context): Promise<void> {
+  const definition = await readDefinition(context.args.positionals["file"] as string);
+  report(context, await (await context.session.operator({ orInit: true })).addProvider(definition));
+}
+
+/** `provider install ID --from PATH`, as older scripts say it. */
+export async function runInstall(context: Context): Promise<void> {
+  const { args, session } = context;
+  const id = args.positionals["id"] as string;
+  const definition = await readDefinition(text(args, "from") as string);
+  if ((definition as { id?: unknown } | null)?.id !== id) {
+    throw new CliError("CLI_INPUT", `the definition is not that of \`${id}\`; nothing was added`);
+  }
+  report(context, await (await session.operator({ orInit: true })).addProvider(definition));
+}
+
+/** Remove a provider. One that is not there is not an error, as older scripts expect. */
+export async function runRemove(context: Context): Promise<void> {
+  const { args, out, session } = context;
+  const id = args.positionals["id"] as string;
+  const operator = await session.operator();
+  const removed = await confirmed(context, (confirmable) =>
+    operator.removeProvider(id, confirmable),
+  ).then(
+    () => true,
+    (error: unknown) => {
+      if (isAivaultError(error) && error.code === "not_found") return false;
+      throw error;
+    },
+  );
+  if (wantsJson(args) || !out.isTerminal) out.json({ removed, id });
+  else out.answer(removed ? `removed ${id}` : `you have no provider ${id}`);
+}
+
+function report({ args, out }: Context, provider: WireProvider): void {
+  if (wantsJson(args) || !out.isTerminal) out.json({ installed: true, enabled: true, provider });
+  else out.answer(`added ${provider.id} for ${provider.hosts.join(", ")}`);
+}
+
+async function readDefinition(path: string): Promise<unknown> {
+  const definition = await readTextInput(path);
+  try {
+    return JSON.parse(definition) as unknown;
+  } catch (cause) {
+    throw new CliError("CLI_INPUT", `\`${path}\` is not JSON; nothing was added`, null, cause);
+  }
+}
