@@ -1,0 +1,41 @@
+// `pnpm fuzz [SECONDS [SEED]]`: see docs/testing.md.
+import { relative } from "node:path";
+import { fuzz } from "./engine.ts";
+import { keepFinding, keepInputs, keptInputs } from "./store.ts";
+import { TARGETS } from "./targets/index.ts";
+
+const SECONDS = 600;
+
+/** @returns The exit status: 0 when nothing was found. */
+export async function main(args: readonly string[]): Promise<number> {
+  const seconds = Number(args[0] ?? SECONDS);
+  const seed = Number(args[1] ?? Date.now() % 2 ** 31);
+  if (!(seconds > 0) || !Number.isInteger(seed)) {
+    process.stderr.write("usage: pnpm fuzz [SECONDS [SEED]]\n");
+    return 2;
+  }
+  process.stdout.write(`seed ${seed}, ${seconds} s in all\n`);
+  let executions = 0;
+  let findings = 0;
+  for (const target of TARGETS) {
+    const kept = keptInputs(target.name);
+    const fuzzed = fuzz(target, kept, (seconds * 1000) / TARGETS.length, seed);
+    const seeds = new Set(target.seeds);
+    keepInputs(
+      target.name,
+      fuzzed.corpus.filter((input) => !seeds.has(input)),
+    );
+    executions += fuzzed.executions;
+    findings += fuzzed.found.length;
+    const { corpus, found } = fuzzed;
+    process.stdout.write(
+      `${target.name.padEnd(9)} ${fuzzed.executions} executions, ${corpus.length} inputs kept, ${found.length} findings\n`,
+    );
+    for (const one of found) {
+      const path = relative(process.cwd(), keepFinding(one));
+      process.stdout.write(`  ${one.what}\n    ${path}\n`);
+    }
+  }
+  process.stdout.write(`${executions} executions, ${findings} findings\n`);
+  return findings === 0 ? 0 : 1;
+}
