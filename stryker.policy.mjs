@@ -1,0 +1,18 @@
+import { mutating } from "./stryker.base.mjs";
+
+// What decides. The rest of the package (limits, spellings of secrets, punycode) has published vectors.
+export default mutating("policy", [
+  "address",
+  "endpoint-url",
+  "envelope",
+  "header-name",
+  "headers",
+  "host",
+  "method",
+  "path-rule",
+  "percent",
+  "query",
+  "segment",
+  "strict-json",
+  "target",
+]);
