@@ -10,14 +10,14 @@ import { pathToFileURL } from "node:url";
 const SOURCES = path.join(import.meta.dirname, "../../packages/vault-core");
 
 /**
- * Copy vault-core's sources, put `fault` into them, and bundle the copy with its dependencies.
+ * Copy vault-core's sources, or those in `sources`, put `fault` into them, and bundle the copy with its dependencies.
  *
  * @returns The directory of the bundle, laid out like `dist`.
  * @throws {Error} A text to replace is not there exactly once.
  */
-export async function buildWith(fault, directory) {
+export async function buildWith(fault, directory, sources = path.join(SOURCES, "src")) {
   const copy = path.join(directory, "src");
-  fs.cpSync(path.join(SOURCES, "src"), copy, { recursive: true });
+  fs.cpSync(sources, copy, { recursive: true });
   for (const { file, from, to } of fault.patches) {
     const target = path.join(copy, file);
     const text = fs.existsSync(target) ? fs.readFileSync(target, "utf8") : "";

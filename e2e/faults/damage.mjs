@@ -358,6 +358,7 @@ async function main() {
         all.length > limit
           ? [...new Set(Array.from({ length: limit }, () => pick(random, all)))]
           : all;
+      if (limit === 0) continue;
       const chosen = values.only ? all.filter(([label]) => label === values.only) : part;
       const ways = {};
       let missed = 0;

@@ -229,7 +229,11 @@ export class DiskModel {
       const only = (file) => (file === one ? full(file) : lost(file));
       const but = (file) => (file === one ? lost(file) : full(file));
       yield [`all names, bytes of file ${index} only`, this.#materialise(all, only)];
+      const torn = (file) => (file === one ? half(file) : full(file));
+      const zeroed = (file) => (file === one ? zeros(file) : full(file));
       yield [`all names, all bytes but file ${index}`, this.#materialise(all, but)];
+      yield [`all names, file ${index} torn`, this.#materialise(all, torn)];
+      yield [`all names, file ${index} zeros`, this.#materialise(all, zeroed)];
     }
     if (changes.length + files.length > 1) {
       for (let sample = 0; sample < samples; sample++) {

@@ -17,6 +17,7 @@
 import { spawn } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";
+import { env } from "node:process";
 import readline from "node:readline";
 import { pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
@@ -58,6 +59,10 @@ export const ALL_SCENARIOS = [
   "rotate-master:100",
 ];
 const SHORT_SCENARIOS = ["create", "rotate", "delete", "rotate-master:1", "audit"];
+
+// How many points of each kind the short form takes: of the calls stopped, of those before a power cut,
+// of the syncs refused, of the kinds of leftover, and of the calls of the start after each of these.
+const SHORT = { kill: 10, power: 5, refused: 1, recovery: 1, start: 4 };
 
 /** Numbers in [0, 1) that depend on the seed alone (mulberry32). */
 export function seeded(seed) {
@@ -287,7 +292,9 @@ export class Enumeration {
     const jobs = first.calls.flatMap((call) =>
       modesOf(call).map((mode) => ({ point: call.n, mode, call })),
     );
-    const chosen = only ? [{ ...only, call: first.calls[only.point - 1] ?? {} }] : this.pick(jobs);
+    const chosen = only
+      ? [{ ...only, call: first.calls[only.point - 1] ?? {} }]
+      : this.pick(jobs, "kill");
     await this.#each(chosen, (worker, job) => this.#killOne(worker, job));
   }
 
@@ -336,7 +343,10 @@ export class Enumeration {
   /** Cut the power after each call, and judge each state the disk may then hold. */
   async power(only) {
     const seen = new Set();
-    const jobs = this.pick(Array.from({ length: this.points + 1 }, (_, cut) => cut));
+    const jobs = this.pick(
+      Array.from({ length: this.points + 1 }, (_, cut) => cut),
+      "power",
+    );
     const judges = new Map(this.workers.map((worker) => [worker, worker.openJudge()]));
     await this.#each(only ? [only.cut] : jobs, async (worker, cut) => {
       const { model, acks } = replay(worker, cut);
@@ -373,7 +383,7 @@ export class Enumeration {
     const [first] = this.workers;
     const points = first.calls.filter(({ op }) => op === "fsync").map(({ n }) => n);
     const judges = new Map(this.workers.map((worker) => [worker, worker.openJudge()]));
-    await this.#each(only ? [only.point] : this.pick(points), async (worker, point) => {
+    await this.#each(only ? [only.point] : this.pick(points, "refused"), async (worker, point) => {
       await worker.run({ at: point, mode: "err:EIO", data: 1 });
       const record = readRecord(worker.recordFile);
       const seen = new Set();
@@ -416,7 +426,7 @@ export class Enumeration {
   async recovery(only) {
     const leftovers = only
       ? [{ point: only.point, mode: only.mode }]
-      : this.pick([...this.#leftovers.values()]);
+      : this.pick([...this.#leftovers.values()], "recovery");
     await this.#each(leftovers, async (worker, leftover) => {
       await worker.run({ at: leftover.point, mode: leftover.mode });
       const tree = readTree(worker.root);
@@ -431,7 +441,8 @@ export class Enumeration {
             ]
           : [{ point: call.n, mode: "before" }],
       );
-      for (const { point, mode } of only?.next ? [only.next] : points) {
+      const chosen = only?.next ? [only.next] : this.pick(points, "start");
+      for (const { point, mode } of chosen) {
         if (this.#stopped) return;
         const startedAtMs = performance.now();
         writeTree(worker.root, tree);
@@ -482,16 +493,22 @@ function nameOf(call) {
 /** A part of a list that depends on its length alone: its first, its last, and evenly between. */
 export function evenly(list, most) {
   if (list.length <= most) return list;
+  if (most === 1) return [list[list.length >> 1]];
   return Array.from(
     { length: most },
     (_, i) => list[Math.round((i * (list.length - 1)) / (most - 1))],
   );
 }
 
-/** The build of vault-core that is tested, or null when it is not built. */
+/**
+ * The build of vault-core that is tested: `directory`, else $FAULTS_CORE, else the package's own.
+ * Null when it is not there.
+ */
 export function findCore(directory) {
   const core = path.resolve(
-    directory ?? path.join(import.meta.dirname, "../../packages/vault-core/dist"),
+    directory ??
+      env.FAULTS_CORE ??
+      path.join(import.meta.dirname, "../../packages/vault-core/dist"),
   );
   return fs.existsSync(path.join(core, "node/index.js")) ? core : null;
 }
@@ -528,7 +545,7 @@ async function main() {
   const directory = makeTemporary("faults");
   const results = values.results ? fs.createWriteStream(values.results, { flags: "a" }) : null;
   const kinds = values.kinds.split(",");
-  const most = values.short ? 16 : values.sample ? Number(values.sample) : Number.POSITIVE_INFINITY;
+  const most = values.short ? SHORT : {};
   let bad = 0;
   let runs = 0;
   const startedAtMs = performance.now();
@@ -545,7 +562,8 @@ async function main() {
         seed: Number(values.seed),
         keep: values.keep && path.resolve(values.keep),
         stopAt: Number(values["stop-at"]),
-        pick: (list) => evenly(list, most),
+        pick: (list, kind) =>
+          evenly(list, Number(values.sample ?? most[kind] ?? Number.POSITIVE_INFINITY)),
         report(row) {
           results?.write(`${JSON.stringify(row)}\n`);
           if (row.verdict !== "BAD" && !values.point && values.cut === undefined) return;

@@ -4,6 +4,9 @@ import { expect, type TestContext } from "vitest";
 
 const CANNOT_RUN = 77;
 
+/** These take seconds each on an idle machine, and a minute on a busy one. */
+export const PATIENCE = { timeout: 240_000 };
+
 /**
  * Run a script of the harness, show what it prints, and expect it to find nothing bad.
  *

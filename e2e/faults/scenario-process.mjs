@@ -8,6 +8,8 @@
 import fs from "node:fs";
 import { loadScenario } from "./subjects.mjs";
 
+process.umask(0o022); // so that a mode that is not stated shows
+
 const [task, name, root, statesFile, ackFile] = process.argv.slice(2);
 const { scenario, subject } = await loadScenario(name);
 

@@ -171,12 +171,17 @@ export const seededFaults = [
     where: [["create", "kill"]],
   },
   {
-    name: "temporary files are open to others",
+    name: "temporary files are open to others at first",
     patches: [
       {
         file: fileSystem,
         from: "O_CREAT | O_EXCL | O_NOFOLLOW, 0o600);",
         to: "O_CREAT | O_EXCL | O_NOFOLLOW, 0o644);",
+      },
+      {
+        file: fileSystem,
+        from: "    await file.sync();\n    await file.close();\n",
+        to: "    await file.chmod(0o600);\n    await file.sync();\n    await file.close();\n",
       },
     ],
     where: [["create", "kill"]],
@@ -234,7 +239,7 @@ export const seededFaults = [
       {
         file: logs,
         from: "    try {\n      let done = 0;\n      while (done < bytes.length) {\n        done += writeSync(log.descriptor, bytes, done, bytes.length - done, offset + done);\n      }\n    } catch (error) {\n      try {",
-        to: "    try {\n      setTimeout(() => writeSync(log.descriptor, bytes, 0, bytes.length, offset), 2);\n    } catch (error) {\n      try {",
+        to: "    try {\n      setImmediate(() => writeSync(log.descriptor, bytes, 0, bytes.length, offset));\n    } catch (error) {\n      try {",
       },
     ],
     where: [["audit", "kill"]],
