@@ -55,10 +55,13 @@ export async function runAgentAccess(context: Context): Promise<void> {
   if (!uninstall) await requireSafeDirectory(directory, daemon);
   await perform(context, uninstall ? revokeSteps(facts) : grantSteps(facts));
   if (uninstall) {
-    out.note(`what already runs as ${agent.name} keeps its groups until it ends`);
+    if (!isOn(args, "dry-run")) {
+      out.note(`what already runs as ${agent.name} keeps its groups until it ends`);
+    }
     return;
   }
   await warnAboutAgent(context, daemon, agent);
+  if (isOn(args, "dry-run")) return;
   out.note(`next, as ${daemon.name}: \`aivaultd --shared\`, or have it started for you:`);
   out.note(platform === "darwin" ? "`aivault setup launchd`" : "`sudo aivault setup systemd`");
   out.note(`then, as ${agent.name}, after logging in anew: \`aivault capability list\``);
@@ -112,7 +115,7 @@ export async function runSystemd(context: Context): Promise<void> {
   if (!runs && !dryRun) {
     out.warn("systemd does not run here: nothing was started; it will be when the system starts");
   }
-  if (!uninstall) out.note(`\`systemctl status ${UNIT}\` says how it is`);
+  if (!uninstall && !dryRun) out.note(`\`systemctl status ${UNIT}\` says how it is`);
 }
 
 /** `setup launchd`: an agent of this account, loaded and started. */
@@ -141,7 +144,8 @@ export async function runLaunchd(context: Context): Promise<void> {
       isLoaded: (await ask(["launchctl", "print", `gui/${uid}/${LABEL}`])).status === 0,
     }),
   );
-  if (!isOn(args, "uninstall")) out.note(`\`launchctl print gui/${uid}/${LABEL}\` says how it is`);
+  if (!isOn(args, "uninstall") && !dryRun)
+    out.note(`\`launchctl print gui/${uid}/${LABEL}\` says how it is`);
 }
 
 async function perform({ args, out }: Context, steps: readonly Step[]): Promise<void> {
