@@ -6,6 +6,7 @@ import { existsSync, mkdirSync, rmSync } from "node:fs";
 import { delimiter, resolve } from "node:path";
 import { checkGraphRules } from "./graph-control.mjs";
 import { checkGuarantees } from "./guarantees.mjs";
+import { checkInvariants } from "./invariants.mjs";
 import { checkPackages } from "./pack-check.mjs";
 import { readTestReport, TEST_REPORTS } from "./test-report.mjs";
 import { checkTrackedFiles } from "./tracked-files.mjs";
@@ -103,6 +104,7 @@ const STEPS = [
     run: checkGraphRules,
   },
   { name: "dead", title: "dead code and unused dependencies", run: () => tool("knip") },
+  { name: "invariants", title: "every invariant is cited where it holds", run: checkInvariants },
   { name: "tracked", title: "tracked files name no machine", run: checkTrackedFiles },
   { name: "unit", title: "unit tests", run: () => tests("unit") },
   { name: "e2e", title: "end-to-end tests", run: () => tests("e2e"), needs: ["build"] },

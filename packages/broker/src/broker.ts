@@ -307,7 +307,7 @@ export class Broker {
         { planned, policy, body, limits, sink, signal, progress },
         (from, redirect) => this.#decideHop(invocation, planned.host, from, redirect),
       );
-      // G18: the outcome before the last byte; without it the response stays unfinished.
+      // G18, B3: the outcome before the last byte; without it the response stays unfinished.
       await record({ outcome: "completed" });
       for (const chunk of tail) sink.data(chunk);
       sink.end();

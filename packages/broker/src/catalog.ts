@@ -26,7 +26,7 @@ export interface Catalog {
   readonly credentials: ReadonlyMap<string, Credential>;
   /** By provider, in order of id. */
   readonly credentialsOf: ReadonlyMap<string, readonly Credential[]>;
-  /** Operator-made ones; the registry has its own index. */
+  /** Operator-made ones. B4: those of the registry are read from it, never from here. */
   readonly capabilities: ReadonlyMap<string, Capability>;
   /** By capability. */
   readonly policies: ReadonlyMap<string, CapabilityPolicy>;

@@ -39,7 +39,7 @@ export interface InjectSources {
 }
 
 /**
- * Opens the secrets of a planned request and puts them in. The one place where a secret meets a request.
+ * B1: opens the secrets of a planned request and puts them in. The one place where a secret meets a request.
  *
  * G23: only the secrets this scheme uses are opened, after every check has passed, and they are wiped
  * when this returns. What remains is the request's own text, which no JavaScript can wipe, and the

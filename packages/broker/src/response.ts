@@ -42,7 +42,7 @@ export type RelayedResponse =
 /**
  * Passes a response on: headers stripped, codings undone, credentials cut out, at the sink's pace.
  *
- * G9: nothing gets to the sink but through the redactor.
+ * G9, B2: nothing gets to the sink but through the redactor.
  */
 export class ResponseRelay implements UpstreamHandler {
   /** Settles when the provider is done, or something failed. */

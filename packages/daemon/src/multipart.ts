@@ -1,6 +1,6 @@
 /**
  * `multipart/form-data` (RFC 7578), part by part and in order, as a stream: nothing is written to a
- * temporary file, and a part that is not read holds back the client (G22: what is uploaded was opened
+ * temporary file, and a part that is not read holds back the client (G22, D2: what is uploaded was opened
  * by the client, with its own rights).
  */
 

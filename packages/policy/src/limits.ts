@@ -35,7 +35,7 @@ export interface Taken {
 /**
  * Count one request, if the limit admits it. A refused request is not counted.
  *
- * @param nowMs - Unix time. A clock that was set back does not give slots back: the newest slot seen
+ * @param nowMs - Unix time (P2: there is no clock here). A clock that was set back does not give slots back: the newest slot seen
  * stands for now.
  * @param perMinute - Whole number; 0 admits nothing.
  */

@@ -53,6 +53,8 @@ for (const [letters, flags] of [
 /**
  * Read a request path with optional query into its one canonical form, or refuse it.
  *
+ * P1: what this returns is what rules are matched against and what is sent.
+ *
  * What two servers could read differently is refused even where it would stay inside a rule: dot
  * segments in every spelling, encoded separators, double encoding, invalid UTF-8, look-alikes.
  *

@@ -4,7 +4,7 @@ import { encodeUtf8 } from "./bytes.ts";
 export type Field = string | number | Uint8Array;
 
 /**
- * Joins fields so that two different lists never give the same bytes: each field is a big-endian
+ * V3: joins fields so that two different lists never give the same bytes. Each field is a big-endian
  * uint32 length, then that many bytes. Text is UTF-8, a number is a big-endian uint64 (W-B10: a
  * separator character would let one field run into the next).
  *

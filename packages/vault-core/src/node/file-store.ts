@@ -164,7 +164,7 @@ export class FileStore implements Store {
     return journal.map(({ after }) => after);
   }
 
-  /** The commit point: the rename of a complete, synced journal, itself synced. */
+  /** V4, the commit point: the rename of a complete, synced journal, itself synced. */
   async #writeJournal(bytes: Uint8Array): Promise<void> {
     const path = join(this.location, JOURNAL);
     const temporary = this.#temporaryPath();
