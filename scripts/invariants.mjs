@@ -9,11 +9,15 @@ export function checkInvariants() {
   const stated = [...readFileSync(ARCHITECTURE, "utf8").matchAll(/^- \*\*([A-Z]\d+)\.\*\*/gm)].map(
     (match) => match[1] ?? "",
   );
-  const sources = execFileSync("git", ["ls-files", "-co", "--exclude-standard", "packages/*/src"], {
-    encoding: "utf8",
-  })
+  const sources = execFileSync(
+    "git",
+    ["ls-files", "-co", "--exclude-standard", "packages/*/src/*.ts"],
+    {
+      encoding: "utf8",
+    },
+  )
     .split("\n")
-    .filter((path) => path.endsWith(".ts") && !path.endsWith(".test.ts"))
+    .filter((path) => path !== "" && !path.endsWith(".test.ts"))
     .flatMap((path) => {
       try {
         return [readFileSync(path, "utf8")];

@@ -1,5 +1,6 @@
 import type { AuditEntry, AuditEvent } from "./audit-entry.ts";
 import { type AuditLog, ChainedAuditLog, genesisMac } from "./audit-log.ts";
+import { type BackupKey, type BackupSummary, backUp } from "./backup.ts";
 import {
   type Clock,
   decodeBase64,
@@ -30,6 +31,7 @@ import {
   ShardCache,
   serializeManifest,
 } from "./manifest.ts";
+import type { Argon2idParameters } from "./passphrase.ts";
 import { documentFile, documentHandle, nameEntry, openSecret, secretFile } from "./record.ts";
 import { firstRewrapProgress, rewrapBatch } from "./rewrap.ts";
 import { parseScope, type Scope, sameScope } from "./scope.ts";
@@ -248,6 +250,7 @@ export class Vault {
   unlock(keyProvider: KeyProvider): Promise<void> {
     return this.#exclusive(async () => {
       const { file } = await readVaultFile(this.#store);
+      // V2: a key that does not fit is refused here, before anything is written.
       const { kek, slot, staged } = await findKey(file, keyProvider);
       try {
         if (this.#session !== null) return;
@@ -335,7 +338,7 @@ export class Vault {
   /**
    * Lends a secret's value to a callback and wipes it when the callback has settled.
    *
-   * G23: the value is never returned. Copying it, or making a string of it, puts it beyond reach of
+   * G23, V1: the value is never returned. Copying it, or making a string of it, puts it beyond reach of
    * the wipe.
    *
    * @throws {VaultError} `VAULT_SECRET_NOT_FOUND`, `VAULT_SECRET_DELETED`, `VAULT_LOCKED`,
@@ -457,6 +460,39 @@ export class Vault {
       for (const { subject } of verification.problems) this.#quarantined.add(subject);
       return verification;
     });
+  }
+
+  /**
+   * A copy of the whole vault, keys and audit log included, sealed under a passphrase: the bytes of
+   * one file, in pieces, and when it has ended what it holds. Changes wait until it was read to its
+   * end, or given up; the audit log goes on meanwhile.
+   *
+   * A damaged record is left out and named.
+   *
+   * @param options - `passphrase`: borrowed until the end. `costs`: of Argon2id; default
+   *   {@link DEFAULT_COSTS}.
+   * @throws {VaultError} `VAULT_LOCKED`, and the store's failures.
+   * @see docs/format.md#backup
+   */
+  async *backup(
+    options: BackupKey & { readonly costs?: Omit<Argon2idParameters, "salt"> },
+  ): AsyncGenerator<Uint8Array, BackupSummary, void> {
+    let release = (): void => {};
+    const turn = new Promise<Session>((resolve, reject) => {
+      this.#exclusive(async () => {
+        const session = await this.#settled();
+        await new Promise<void>((end) => {
+          release = end;
+          resolve(session);
+        });
+      }).catch(reject);
+    });
+    const session = await turn;
+    try {
+      return yield* backUp(session, this.#file, options, this.#random, this.#now);
+    } finally {
+      release();
+    }
   }
 
   /** How durable an audit entry is before {@link AuditLog.append} resolves; sealed in the vault. */
