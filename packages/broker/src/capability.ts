@@ -22,8 +22,11 @@ export interface Capability {
 const CAPABILITY_ID = /^[a-z0-9][a-z0-9._-]{0,63}\/[a-z0-9][a-z0-9._-]{0,127}$/;
 
 /** A registry's capability in the broker's own shape. Never stored: it is read anew each time (W-C5). */
-export function registryCapability({ provider, capability }: CapabilityEntry): Capability {
-  return {
+export function registryCapability(entry: CapabilityEntry): Capability {
+  const known = fromRegistry.get(entry.capability);
+  if (known !== undefined) return known;
+  const { provider, capability } = entry;
+  const made: Capability = {
     id: capability.id,
     provider: provider.id,
     description: capability.description,
@@ -33,7 +36,11 @@ export function registryCapability({ provider, capability }: CapabilityEntry): C
     rules: capability.rules,
     origin: "registry",
   };
+  fromRegistry.set(capability, made);
+  return made;
 }
+
+const fromRegistry = new WeakMap<CapabilityEntry["capability"], Capability>();
 
 /** What an operator's capability may be besides public. */
 export interface CapabilityOptions {

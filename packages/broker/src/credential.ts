@@ -267,8 +267,18 @@ export function viewCredential(credential: Credential): CredentialView {
   };
 }
 
+const opened = new WeakMap<AuthScheme, readonly string[]>();
+
 /** The placeholders that an auth scheme opens. */
 export function schemePlaceholders(auth: AuthScheme): readonly string[] {
+  const known = opened.get(auth);
+  if (known !== undefined) return known;
+  const found = findPlaceholders(auth);
+  opened.set(auth, found);
+  return found;
+}
+
+function findPlaceholders(auth: AuthScheme): readonly string[] {
   const inTemplates = (templates: readonly (string | null | undefined)[]) =>
     templates.flatMap((template) => (template == null ? [] : placeholders(template)));
   switch (auth.strategy) {

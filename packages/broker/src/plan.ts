@@ -79,7 +79,7 @@ export function planRequest(
   trace.pass("host", port === 443 ? host : `${host}:${port}`);
   requirePins(credential, host, options);
   trace.pass("secret", `every secret of \`${credential.id}\` may go there`);
-  const placement = placementOf(credential.auth);
+  const { placement } = formOf(credential);
   const passed = permit(requestHeaders(request.headers, { managed: placement.headers }));
   trace.pass("headers", "none is the credential's or the connection's");
   const conflict = managedQueryConflict(target.query, placement.params);
@@ -119,7 +119,35 @@ export function permit<T>(result: Result<T>): T {
   throw new BrokerError(result.code, result.message, { reason: result.reason });
 }
 
+/** What follows from a credential alone. It is read from the vault anew with every change. */
+interface CredentialForm {
+  readonly placement: Placement;
+  /** By the capability's host. */
+  readonly hosts: Map<string, string>;
+}
+
+const forms = new WeakMap<Credential, CredentialForm>();
+
+function formOf(credential: Credential): CredentialForm {
+  const known = forms.get(credential);
+  if (known !== undefined) return known;
+  const form = { placement: placementOf(credential.auth), hosts: new Map<string, string>() };
+  forms.set(credential, form);
+  return form;
+}
+
 function planHost(capability: Capability, credential: Credential): string {
+  const { hosts } = formOf(credential);
+  const id = `${capability.origin} ${capability.host}`;
+  let host = hosts.get(id);
+  if (host === undefined) {
+    host = findHost(capability, credential);
+    hosts.set(id, host);
+  }
+  return host;
+}
+
+function findHost(capability: Capability, credential: Credential): string {
   const { definition, hostVariables } = credential;
   let { host } = capability;
   if (isHostTemplate(host)) {

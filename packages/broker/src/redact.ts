@@ -33,11 +33,11 @@ const SKIP_AFTER_BYTES = 4096;
  * lets anyone promise that no other copy exists.
  */
 export class Redactor {
-  readonly #patterns: readonly SecretPattern[];
+  readonly #patterns: SecretPattern[];
   /** 1 for each byte a match can begin with. */
   readonly #first = new Uint8Array(256);
   /** The patterns that a match beginning with a byte can be of. */
-  readonly #starts: (readonly SecretPattern[] | undefined)[] = [];
+  readonly #starts: (SecretPattern[] | undefined)[] = new Array(256).fill(undefined);
   readonly #bytesMin: number;
   #pairs: Uint32Array | null = null;
   #searched = 0;
@@ -53,8 +53,8 @@ export class Redactor {
       const { bytes, fold, lead } = pattern;
       bytesMin = Math.min(bytesMin, bytes.length);
       if (lead !== null) {
-        for (const [byte, leads] of lead.entries()) {
-          if (leads === 1) this.#startsWith(byte, pattern);
+        for (let byte = 0; byte < 256; byte++) {
+          if (lead[byte] === 1) this.#startsWith(byte, pattern);
         }
         continue;
       }
@@ -72,7 +72,8 @@ export class Redactor {
   #startsWith(byte: number, pattern: SecretPattern): void {
     this.#first[byte] = 1;
     const known = this.#starts[byte];
-    this.#starts[byte] = known === undefined ? [pattern] : [...known, pattern];
+    if (known === undefined) this.#starts[byte] = [pattern];
+    else known.push(pattern);
   }
 
   /** How often something was redacted so far. */
@@ -111,11 +112,7 @@ export class Redactor {
 
   /** Overwrites what is searched for; nothing is found afterwards. */
   wipe(): void {
-    for (const { bytes, lead, trail } of this.#patterns) {
-      bytes.fill(0);
-      lead?.fill(0);
-      trail?.fill(0);
-    }
+    for (const { bytes } of this.#patterns) bytes.fill(0);
     this.#first.fill(0);
     this.#pairs?.fill(0);
   }
@@ -157,7 +154,15 @@ export class Redactor {
     this.#branches = 0;
     this.#final = final;
     for (const pattern of this.#starts[data[at] as number] ?? []) {
-      const from = pattern.lead === null ? at : this.#one(pattern.lead, data, at);
+      let from = at;
+      if (pattern.lead !== null) {
+        // Most characters can stand before a secret; what follows them seldom is one.
+        const next = data[at + 1];
+        if (next !== undefined && !beginsUnit(next) && !beginsUnit(data[at] as number)) {
+          if (pattern.fold[next] !== pattern.bytes[0]) continue;
+        }
+        from = this.#one(pattern.lead, data, at);
+      }
       const end = from < 0 ? from : this.#match(pattern, 0, data, from);
       if (end === UNDECIDED) {
         if (!final) return UNDECIDED;

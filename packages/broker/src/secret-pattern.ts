@@ -18,9 +18,9 @@ export interface SecretPattern {
   readonly fold: Uint8Array;
   /** Letters and digits may be escaped too; false: only `+`, `/` and `=`, as base64 is in URLs and JSON. */
   readonly escapesLetters: boolean;
-  /** 1 for each byte that may stand before and carries bits of the secret; such a byte must be there. */
+  /** 1 for each byte that may stand before and carries bits of the secret; such a byte must be there. Shared. */
   readonly lead: Uint8Array | null;
-  /** 1 for each byte that may stand behind and carries bits of the secret; it need not be there. */
+  /** 1 for each byte that may stand behind and carries bits of the secret; it need not be there. Shared. */
   readonly trail: Uint8Array | null;
 }
 
@@ -39,7 +39,7 @@ const foldBase64 = identity.map((byte) => (byte === 0x2d ? 0x2b : byte === 0x5f 
  *
  * @param values - Borrowed. Values under {@link REDACTED_BYTES_MIN} bytes are left out.
  */
-export function secretPatterns(values: readonly Uint8Array[]): readonly SecretPattern[] {
+export function secretPatterns(values: readonly Uint8Array[]): SecretPattern[] {
   const patterns: SecretPattern[] = [];
   const add = (
     bytes: Uint8Array,
@@ -51,9 +51,9 @@ export function secretPatterns(values: readonly Uint8Array[]): readonly SecretPa
     const known = patterns.some(
       (other) =>
         other.fold === fold &&
-        equal(other.bytes, bytes) &&
-        equal(other.lead ?? NONE, lead ?? NONE) &&
-        equal(other.trail ?? NONE, trail ?? NONE),
+        other.lead === lead &&
+        other.trail === trail &&
+        equal(other.bytes, bytes),
     );
     if (known) bytes.fill(0);
     else patterns.push({ bytes, fold, escapesLetters, lead, trail });
@@ -155,30 +155,34 @@ function base64Lead(bytes: Uint8Array, alignment: 0 | 1 | 2): Uint8Array | null 
   const unknown = (8 * alignment) % 6;
   if (unknown === 0) return null;
   const known = 6 - unknown;
-  const wanted = (bytes[0] as number) >> (8 - known);
-  return base64Class((value) => (value & ((1 << known) - 1)) === wanted);
+  return base64Class("low", known, (bytes[0] as number) >> (8 - known));
 }
 
 /** The characters that the one behind {@link base64Middle} can be: its high bits are the secret's last. */
 function base64Trail(bytes: Uint8Array, alignment: 0 | 1 | 2): Uint8Array | null {
   const known = (8 * (alignment + bytes.length)) % 6;
   if (known === 0) return null;
-  const wanted = (bytes.at(-1) as number) & ((1 << known) - 1);
-  return base64Class((value) => value >> (6 - known) === wanted);
+  return base64Class("high", known, (bytes.at(-1) as number) & ((1 << known) - 1));
 }
 
-function base64Class(includes: (value: number) => boolean): Uint8Array {
+const classes = new Map<string, Uint8Array>();
+
+/** The base64 characters with these bits. There are forty such sets, the same for every secret. */
+function base64Class(end: "low" | "high", known: number, bits: number): Uint8Array {
+  const id = `${end} ${known} ${bits}`;
+  const made = classes.get(id);
+  if (made !== undefined) return made;
   const table = new Uint8Array(256);
   for (const [value, letter] of BASE64.entries()) {
-    if (!includes(value)) continue;
+    const its = end === "low" ? value & ((1 << known) - 1) : value >> (6 - known);
+    if (its !== bits) continue;
     table[letter] = 1;
     if (letter === 0x2b) table[0x2d] = 1;
     if (letter === 0x2f) table[0x5f] = 1;
   }
+  classes.set(id, table);
   return table;
 }
-
-const NONE = new Uint8Array(0);
 
 function equal(a: Uint8Array, b: Uint8Array): boolean {
   if (a.length !== b.length) return false;
