@@ -22,7 +22,7 @@ import type { KeyRing } from "./key-ring.ts";
 import { LABELS } from "./labels.ts";
 import type { Mac } from "./mac.ts";
 import { sha256 } from "./sha256.ts";
-import type { LogDurability, Store } from "./store.ts";
+import type { LogDurability, LogSegment, Store } from "./store.ts";
 
 /** What checking the whole log found. */
 export type AuditVerification =
@@ -280,8 +280,8 @@ export class ChainedAuditLog implements AuditLog {
     this.#headDue = false;
   }
 
-  #writeHead(): void {
-    const head = {
+  #head(): AuditHead {
+    return {
       seq: this.#seq,
       syncedSeq: this.#syncedSeq,
       day: this.#day,
@@ -289,7 +289,10 @@ export class ChainedAuditLog implements AuditLog {
       mac: this.#mac,
       boot: this.#boot,
     };
-    this.#store.writeMark(MARK, serializeAuditHead(head, this.#headKey));
+  }
+
+  #writeHead(): void {
+    this.#store.writeMark(MARK, serializeAuditHead(this.#head(), this.#headKey));
   }
 
   async flush(): Promise<void> {
@@ -536,6 +539,34 @@ export class ChainedAuditLog implements AuditLog {
     }
     settle(this.#anchor.previousMac);
     return found;
+  }
+
+  /**
+   * The log as it is now, for a copy: whole entries only, and the head that belongs to them. Entries
+   * that are appended later are not part of it.
+   */
+  async snapshot(): Promise<{
+    readonly segments: readonly LogSegment[];
+    /** Null before the first entry. */
+    readonly head: Uint8Array | null;
+    readonly lastSeq: number;
+  }> {
+    for (;;) {
+      const segments = await this.#segments();
+      this.#requireOpen();
+      const last = segments.at(-1);
+      // A day that began meanwhile is not listed yet.
+      if (this.#seq > 0 && this.#offset > 0 && (last === undefined || last.day < this.#day))
+        continue;
+      return {
+        segments: segments.map(({ name, day, size }) => ({
+          name,
+          size: day === this.#day ? this.#offset : size,
+        })),
+        head: this.#seq === 0 ? null : serializeAuditHead(this.#head(), this.#headKey),
+        lastSeq: this.#seq,
+      };
+    }
   }
 
   async *#linesBackward(): AsyncGenerator<Uint8Array> {

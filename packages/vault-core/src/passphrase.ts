@@ -37,7 +37,8 @@ export const DEFAULT_COSTS: Omit<Argon2idParameters, "salt"> = {
   lanes: 1,
 };
 
-const SALT_BYTES = 16;
+/** Bytes of a new salt, and the least a stored one may have. */
+export const SALT_BYTES = 16;
 const BOUNDS = { memoryKib: [64 * 1024, 4096 * 1024], passes: [2, 64], lanes: [1, 16] } as const;
 
 /** In JavaScript, giving way to other work every few milliseconds. */
@@ -50,6 +51,34 @@ export const portableArgon2id: Argon2id = (passphrase, salt, { memoryKib, passes
     // Its own limit is 1 GiB; the bounds of a vault's costs are above.
     maxmem: 2 ** 32 - 1,
   });
+
+/**
+ * The 32-byte key of a passphrase, which the caller wipes.
+ *
+ * @param parameters - As stored, before anything could authenticate them: costs that would exhaust
+ *   the machine are refused.
+ * @throws {VaultError} `VAULT_KEY_UNAVAILABLE`: the parameters are out of bounds.
+ */
+export async function derivePassphraseKey(
+  passphrase: Uint8Array,
+  parameters: Argon2idParameters,
+  argon2id: Argon2id,
+): Promise<Uint8Array> {
+  const salt = typeof parameters.salt === "string" ? decodeBase64(parameters.salt) : null;
+  for (const [name, [least, most]] of Object.entries(BOUNDS)) {
+    const cost = parameters[name as keyof typeof BOUNDS];
+    if (!Number.isInteger(cost) || cost < least || cost > most) {
+      throw new VaultError(
+        "VAULT_KEY_UNAVAILABLE",
+        `Argon2id with ${name} ${cost} is outside ${least} to ${most}`,
+      );
+    }
+  }
+  if (salt === null || salt.length < SALT_BYTES) {
+    throw new VaultError("VAULT_KEY_UNAVAILABLE", "the stored Argon2id salt is malformed");
+  }
+  return argon2id(passphrase, salt, parameters);
+}
 
 /**
  * A KEK derived from a passphrase. Nothing but the salt and the costs is stored.
@@ -71,23 +100,8 @@ export function passphraseKeyProvider(
     throw new VaultError("VAULT_INVALID_INPUT", "a passphrase is not empty");
   }
   let config: KeyProviderConfig = { kind: "passphrase" };
-  const derive = (parameters: Argon2idParameters): Promise<Uint8Array> => {
-    const salt = decodeBase64(parameters.salt);
-    // vault.json is read before it can be authenticated: its costs must not exhaust the machine.
-    for (const [name, [least, most]] of Object.entries(BOUNDS)) {
-      const cost = parameters[name as keyof typeof BOUNDS];
-      if (!Number.isInteger(cost) || cost < least || cost > most) {
-        throw new VaultError(
-          "VAULT_KEY_UNAVAILABLE",
-          `Argon2id with ${name} ${cost} is outside ${least} to ${most}`,
-        );
-      }
-    }
-    if (salt === null || salt.length < SALT_BYTES) {
-      throw new VaultError("VAULT_KEY_UNAVAILABLE", "the stored Argon2id salt is malformed");
-    }
-    return argon2id(passphrase, salt, parameters);
-  };
+  const derive = (parameters: Argon2idParameters): Promise<Uint8Array> =>
+    derivePassphraseKey(passphrase, parameters, argon2id);
   return {
     get config() {
       return config;

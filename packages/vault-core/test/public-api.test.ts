@@ -15,13 +15,18 @@ it("exports these names and no others", () => {
     "parseKeyText",
     "passphraseKeyProvider",
     "portableArgon2id",
+    "restoreBackup",
+    "verifyBackup",
   ]);
   expect(Object.keys(node).sort()).toEqual([
     "FileStore",
+    "createBackupFile",
     "environmentKeyProvider",
     "fileKeyProvider",
     "openFileStore",
+    "restoreBackupFile",
     "systemArgon2id",
     "systemRandom",
+    "verifyBackupFile",
   ]);
 });

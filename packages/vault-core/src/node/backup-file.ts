@@ -1,0 +1,171 @@
+import { randomBytes } from "node:crypto";
+import { createReadStream, readdirSync } from "node:fs";
+import { link, open, rename, rm, unlink } from "node:fs/promises";
+import { basename, dirname, join, resolve } from "node:path";
+import { type BackupKey, type BackupSummary, restoreBackup, verifyBackup } from "../backup.ts";
+import { VaultError } from "../errors.ts";
+import type { KeyProvider } from "../key-provider.ts";
+import type { Argon2idParameters } from "../passphrase.ts";
+import { Vault } from "../vault.ts";
+import { systemArgon2id } from "./argon2id.ts";
+import { openFileStore } from "./file-store.ts";
+import { renameDurably, requireDirectory, storeError, syncDirectory } from "./file-system.ts";
+import { systemRandom } from "./random.ts";
+
+/** What to do about something that is there already. */
+export interface OverwriteOption {
+  /** Default: false, and nothing is touched. */
+  readonly overwrite?: boolean;
+}
+
+/**
+ * Writes a backup of an unlocked vault to a file of mode 0600, which has its name only once it is
+ * whole and on disk.
+ *
+ * @throws {VaultError} `VAULT_ALREADY_INITIALIZED`: the file exists; see `overwrite`.
+ *   `VAULT_LOCKED`, `VAULT_STORE_FULL`, `VAULT_STORE_FAILED`.
+ */
+export async function createBackupFile(
+  vault: Vault,
+  path: string,
+  options: BackupKey & OverwriteOption & { readonly costs?: Omit<Argon2idParameters, "salt"> },
+): Promise<BackupSummary> {
+  const target = resolve(path);
+  const temporary = sibling(target, "tmp");
+  try {
+    const file = await open(temporary, "wx", 0o600);
+    const pieces = vault.backup({ argon2id: systemArgon2id, ...options });
+    try {
+      for (;;) {
+        const next = await pieces.next();
+        if (next.done === true) {
+          await file.sync();
+          await file.close();
+          await giveName(temporary, target, options.overwrite === true);
+          return next.value;
+        }
+        await file.writeFile(next.value);
+      }
+    } finally {
+      await pieces.return?.(undefined as never);
+      await file.close().catch(() => {});
+    }
+  } catch (error) {
+    await unlink(temporary).catch(() => {});
+    throw storeError(error, basename(target), "write");
+  }
+}
+
+/** As {@link verifyBackup}, of a file. */
+export async function verifyBackupFile(path: string, key: BackupKey): Promise<BackupSummary> {
+  try {
+    return await verifyBackup(createReadStream(path), { argon2id: systemArgon2id, ...key });
+  } catch (error) {
+    throw storeError(error, basename(path), "read");
+  }
+}
+
+/**
+ * Restores a backup to a directory, under the key of a key provider. It is put together and verified
+ * beside the directory, and takes its name last. The audit log comes with it, and verifies as it did.
+ *
+ * @param options - `overwrite`: a vault that is there is renamed to `<directory>.replaced-<time>`,
+ *   never deleted; it must not be in use. Default: false.
+ * @throws {VaultError} `VAULT_ALREADY_INITIALIZED`: the directory is not empty. `VAULT_BUSY`: the vault
+ *   that is there is in use. `VAULT_OPEN_FAILED`: damage, or another passphrase.
+ *   `VAULT_TAMPERED`: what was restored does not verify. `VAULT_KEY_UNAVAILABLE`.
+ */
+export async function restoreBackupFile(
+  path: string,
+  directory: string,
+  options: BackupKey & OverwriteOption & { readonly keyProvider: KeyProvider },
+): Promise<BackupSummary> {
+  const target = resolve(directory);
+  const staging = sibling(target, "restoring");
+  await requireReplaceable(target, options.overwrite === true);
+  try {
+    const summary = await restoreTo(staging, path, options);
+    if (isOccupied(target)) await rename(target, `${target}.replaced-${Date.now()}`);
+    await renameDurably(staging, target);
+    return summary;
+  } catch (error) {
+    await rm(staging, { recursive: true, force: true });
+    throw storeError(error, basename(target), "restore");
+  }
+}
+
+async function restoreTo(
+  staging: string,
+  path: string,
+  options: BackupKey & { readonly keyProvider: KeyProvider },
+): Promise<BackupSummary> {
+  const effects = { random: systemRandom, now: Date.now };
+  const store = await openFileStore(staging);
+  try {
+    const summary = await restoreBackup(createReadStream(path), {
+      argon2id: systemArgon2id,
+      ...options,
+      ...effects,
+      store,
+    });
+    const vault = await Vault.open({ store, ...effects });
+    try {
+      await vault.unlock(options.keyProvider);
+      await requireSound(vault, summary);
+    } finally {
+      await vault.close();
+    }
+    return summary;
+  } finally {
+    await store.close().catch(() => {});
+  }
+}
+
+async function requireSound(vault: Vault, { skipped }: BackupSummary): Promise<void> {
+  const { problems } = await vault.verify();
+  const unexpected = problems.find(({ subject }) => !skipped.includes(subject));
+  // Where records were left out, the index of names cannot fit.
+  if (unexpected !== undefined && skipped.length === 0) {
+    const { subject, problem } = unexpected;
+    throw new VaultError("VAULT_TAMPERED", problem, { subject });
+  }
+}
+
+async function requireReplaceable(target: string, overwrite: boolean): Promise<void> {
+  if (!isOccupied(target)) return;
+  if (!overwrite) {
+    throw new VaultError(
+      "VAULT_ALREADY_INITIALIZED",
+      `${target} is not empty; restore elsewhere, or say that it may be replaced`,
+    );
+  }
+  // Whoever uses it holds its lock.
+  await (await openFileStore(target)).close();
+}
+
+function isOccupied(target: string): boolean {
+  return requireDirectory(target, basename(target)) !== null && readdirSync(target).length > 0;
+}
+
+async function giveName(temporary: string, target: string, overwrite: boolean): Promise<void> {
+  if (overwrite) return renameDurably(temporary, target);
+  try {
+    // Unlike rename, link fails when the name is taken.
+    await link(temporary, target);
+  } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === "EEXIST") {
+      throw new VaultError(
+        "VAULT_ALREADY_INITIALIZED",
+        `${target} exists; choose another name, or say that it may be overwritten`,
+      );
+    }
+    throw error;
+  }
+  await unlink(temporary);
+  await syncDirectory(dirname(target));
+}
+
+function sibling(target: string, kind: string): string {
+  const name = `.${basename(target)}.${process.pid}-${randomBytes(8).toString("hex")}.${kind}`;
+  return join(dirname(target), name);
+}
