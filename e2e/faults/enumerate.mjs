@@ -3,8 +3,8 @@
 //
 //   node e2e/faults/enumerate.mjs --full                  everything
 //   node e2e/faults/enumerate.mjs --short                 the part that `npm test` runs
-//   node e2e/faults/enumerate.mjs --scenario create,rotate-master:10 [--kinds kill,power,refused,recovery]
-//   node e2e/faults/enumerate.mjs --scenario create --point 7 --mode torn:511 [--next 2:before]
+//   node e2e/faults/enumerate.mjs --scenario create,rotate-master:10 [--kinds stopped,power,refused,kill,recovery]
+//   node e2e/faults/enumerate.mjs --scenario create --point 7 --mode torn:511 [--next 2:stopped]
 //   node e2e/faults/enumerate.mjs --scenario create --cut 9 --label "names only"
 //
 //   --core DIR      another build of vault-core (default packages/vault-core/dist)
@@ -60,9 +60,10 @@ export const ALL_SCENARIOS = [
 ];
 const SHORT_SCENARIOS = ["create", "rotate", "delete", "rotate-master:1", "audit"];
 
-// How many points of each kind the short form takes: of the calls stopped, of those before a power cut,
+// How many points of each kind the short form takes: of the calls that are the last, of the calls
+// stopped by a process each, of those before a power cut,
 // of the syncs refused, of the kinds of leftover, and of the calls of the start after each of these.
-const SHORT = { kill: 10, power: 5, refused: 1, recovery: 1, start: 4 };
+const SHORT = { stopped: 20, kill: 10, power: 5, refused: 1, recovery: 1, start: 4 };
 
 /** Numbers in [0, 1) that depend on the seed alone (mulberry32). */
 export function seeded(seed) {
@@ -176,9 +177,9 @@ class Worker {
     }
   }
 
-  /** A process that judges many states, each opened from nothing, on a machine started anew. */
-  openJudge() {
-    const env = shimEnvironment(this.shim, { boot: this.bootFile });
+  /** A process that judges many states, each opened from nothing; or on a machine started anew. */
+  openJudge({ rebooted = true } = {}) {
+    const env = shimEnvironment(this.shim, { boot: rebooted ? this.bootFile : undefined });
     const child = spawn(process.execPath, [JUDGE], { env: { ...env, ...this.environment } });
     let errors = "";
     child.stderr.setEncoding("utf8").on("data", (text) => {
@@ -312,7 +313,8 @@ export class Enumeration {
     } else if (![0, 3, EXIT_AT_FAULT].includes(result.status)) {
       problems.push(`exit ${result.status}: ${result.stderr.slice(-300)}`);
     }
-    if (ends) this.#rememberLeftover(worker, { point, mode, acked, started });
+    const where = { point, mode, acked, started };
+    if (ends) this.#rememberLeftover(worker, readTree(worker.root), where);
     const keep = this.#keepAs(`${point}-${mode}`);
     const answer = await worker.judge({ acked, started }, { keep });
     this.#tell({
@@ -329,15 +331,55 @@ export class Enumeration {
 
   // What a kill left, once for each shape: which files there are, ids aside, and which of them are no
   // longer what they were before.
-  #rememberLeftover(worker, { point, mode, acked, started }) {
+  #rememberLeftover(worker, tree, { point, mode, acked, started }) {
     const shape = [`${acked}/${started}`];
-    for (const [name, node] of readTree(worker.root)) {
+    for (const [name, node] of tree) {
       const before = worker.base.get(name)?.bytes;
       const same = node.directory || (before !== undefined && node.bytes.equals(before));
       shape.push(`${name.replaceAll(/[0-9a-z_-]{12,}|\d+/gi, "#")} ${same}`);
     }
     const key = shape.sort().join("\n");
     if (!this.#leftovers.has(key)) this.#leftovers.set(key, { point, mode });
+  }
+
+  /**
+   * The states that stopping the process leaves, taken from the record: after each call, and in the
+   * middle of each write. They are what `kill` makes with a process each, a hundred times as fast.
+   */
+  async stopped(only) {
+    const judges = new Map(this.workers.map((w) => [w, w.openJudge({ rebooted: false })]));
+    const jobs = Array.from({ length: this.points + 1 }, (_, cut) => cut);
+    await this.#each(only ? [only.cut] : this.pick(jobs, "stopped"), async (worker, cut) => {
+      const next = worker.calls[cut];
+      const lengths = [null, 1, 511, 4096].filter(
+        (bytes) => bytes === null || (next?.op === "write" && bytes < next.result),
+      );
+      for (const bytes of lengths) {
+        if (this.#stopped) return;
+        const { model, acks } = replay(worker, cut);
+        if (bytes !== null) model.apply({ ...next, result: bytes });
+        const { acked, started } = readAcknowledgements(acks, { kind: "kill" });
+        const startedAtMs = performance.now();
+        const label = bytes === null ? "stopped" : `next write torn at ${bytes}`;
+        const tree = model.current();
+        const mode = bytes === null ? "before" : `torn:${bytes}`;
+        const where = { point: cut + 1, mode, acked, started };
+        if (next) this.#rememberLeftover(worker, tree, where);
+        const keep = this.#keepAs(`stopped-${cut}-${bytes ?? ""}`);
+        const answer = await judges.get(worker).judge(tree, { acked, started, keep });
+        this.#tell({
+          kind: "stopped",
+          cut,
+          label,
+          after: describeCall(worker, cut),
+          expected: [acked, started],
+          got: answer.state,
+          ms: Math.round(performance.now() - startedAtMs),
+          problems: answer.problems,
+        });
+      }
+    });
+    for (const judge of judges.values()) judge.close();
   }
 
   /** Cut the power after each call, and judge each state the disk may then hold. */
@@ -422,44 +464,61 @@ export class Enumeration {
     for (const judge of judges.values()) judge.close();
   }
 
-  /** Stop the start that follows a crash at each of its own calls, then start again. */
+  /**
+   * Crash again: for each kind of leftover that a kill has made, stop the start that recovers from it
+   * after each of its own calls, or cut the power there, then start once more.
+   */
   async recovery(only) {
     const leftovers = only
       ? [{ point: only.point, mode: only.mode }]
       : this.pick([...this.#leftovers.values()], "recovery");
+    const open = (rebooted) => new Map(this.workers.map((w) => [w, w.openJudge({ rebooted })]));
+    const [sameBoot, nextBoot] = [open(false), open(true)];
     await this.#each(leftovers, async (worker, leftover) => {
       await worker.run({ at: leftover.point, mode: leftover.mode });
       const tree = readTree(worker.root);
-      const acks = worker.readAcks("kill");
+      const acks = { kill: worker.readAcks("kill"), power: worker.readAcks("power") };
       await worker.run({ data: 1 }, "recover");
       const record = readRecord(worker.recordFile);
-      const points = record.flatMap((call) =>
-        call.op === "write"
-          ? [
-              { point: call.n, mode: "before" },
-              { point: call.n, mode: "torn:1" },
-            ]
-          : [{ point: call.n, mode: "before" }],
+      worker.requireFaithfulModel(tree, record);
+      const cuts = this.pick(
+        Array.from({ length: record.length + 1 }, (_, cut) => cut),
+        "start",
       );
-      const chosen = only?.next ? [only.next] : this.pick(points, "start");
-      for (const { point, mode } of chosen) {
-        if (this.#stopped) return;
-        const startedAtMs = performance.now();
-        writeTree(worker.root, tree);
-        await worker.run({ at: point, mode }, "recover");
-        const keep = this.#keepAs(`${leftover.point}-${leftover.mode}-then-${point}-${mode}`);
-        const answer = await worker.judge(acks, { keep });
-        this.#tell({
-          kind: "recovery",
-          ...leftover,
-          next: { point, mode },
-          expected: [acks.acked, acks.started],
-          got: answer.state,
-          ms: Math.round(performance.now() - startedAtMs),
-          problems: answer.problems,
-        });
+      const seen = new Set();
+      const model = new DiskModel(worker.root, tree);
+      for (let cut = 0; cut <= record.length; cut++) {
+        if (cut > 0) model.apply(record[cut - 1]);
+        if (!cuts.includes(cut)) continue;
+        const random = seeded(this.options.seed * 1000 + cut);
+        const states = [["stopped", model.current()], ...model.states(random)];
+        for (const [label, state] of states) {
+          const next = { cut, label };
+          if (this.#stopped || (only?.next && JSON.stringify(only.next) !== JSON.stringify(next))) {
+            continue;
+          }
+          const stopped = label === "stopped";
+          const key = `${stopped} ${digestTree(state)}`;
+          if (seen.has(key)) continue;
+          seen.add(key);
+          const { acked, started } = stopped ? acks.kill : acks.power;
+          const startedAtMs = performance.now();
+          const keep = this.#keepAs(`${leftover.point}-${leftover.mode}-then-${cut}-${label}`);
+          const judge = (stopped ? sameBoot : nextBoot).get(worker);
+          const answer = await judge.judge(state, { acked, started, keep });
+          this.#tell({
+            kind: "recovery",
+            ...leftover,
+            next,
+            expected: [acked, started],
+            got: answer.state,
+            ms: Math.round(performance.now() - startedAtMs),
+            problems: answer.problems,
+          });
+        }
       }
     });
+    for (const judge of [...sameBoot.values(), ...nextBoot.values()]) judge.close();
   }
 }
 
@@ -519,7 +578,7 @@ async function main() {
       full: { type: "boolean" },
       short: { type: "boolean" },
       scenario: { type: "string" },
-      kinds: { type: "string", default: "kill,power,refused,recovery" },
+      kinds: { type: "string", default: "stopped,power,refused,kill,recovery" },
       point: { type: "string" },
       mode: { type: "string" },
       next: { type: "string" },
@@ -568,10 +627,10 @@ async function main() {
           results?.write(`${JSON.stringify(row)}\n`);
           if (row.verdict !== "BAD" && !values.point && values.cut === undefined) return;
           const where =
-            row.kind === "power"
+            row.cut !== undefined
               ? `cut ${row.cut} (${row.after}), ${row.label}`
               : `${row.point} ${row.mode} (${row.call ?? ""})`;
-          const second = row.next ? `, then ${row.next.point} ${row.next.mode}` : "";
+          const second = row.next ? `, then cut ${row.next.cut}, ${row.next.label}` : "";
           console.log(
             `${row.verdict} ${scenario} ${row.kind} ${where}${second}: ${row.problems.join(" | ")}`,
           );
@@ -579,19 +638,20 @@ async function main() {
       });
       await enumeration.prepare();
       if (values.cut !== undefined) {
-        await enumeration.power({ cut: Number(values.cut), label: values.label });
+        const cut = { cut: Number(values.cut), label: values.label };
+        if (kinds.length === 1 && kinds[0] === "stopped") await enumeration.stopped(cut);
+        else await enumeration.power(cut);
       } else if (values.point) {
         const one = { point: Number(values.point), mode: values.mode ?? "before" };
-        const [point, mode] = values.next?.split(/:(.*)/) ?? [];
-        if (values.next)
-          await enumeration.recovery({ ...one, next: { point: Number(point), mode } });
+        const [cut, label = "stopped"] = values.next?.split(/:(.*)/) ?? [];
+        if (values.next) await enumeration.recovery({ ...one, next: { cut: Number(cut), label } });
         else if (kinds.length === 1 && kinds[0] === "refused") {
           await enumeration.refused({ ...one, label: values.label });
         } else await enumeration.kill(one);
       } else {
-        if (kinds.includes("kill")) await enumeration.kill();
-        if (kinds.includes("power")) await enumeration.power();
-        if (kinds.includes("refused")) await enumeration.refused();
+        for (const kind of ["stopped", "power", "refused", "kill"]) {
+          if (kinds.includes(kind)) await enumeration[kind]();
+        }
         if (kinds.includes("recovery")) await enumeration.recovery();
       }
       const seconds = ((performance.now() - scenarioStartedAtMs) / 1000).toFixed(1);
