@@ -16,8 +16,11 @@ import {
   encodeBase64,
   encodeUtf8,
   equalBytes,
+  wipe,
 } from "./bytes.ts";
+import { CHECKPOINT, type Checkpoint, checkpointEvent, foldLine, NO_LINES } from "./checkpoint.ts";
 import { VaultError } from "./errors.ts";
+import { isJsonObject } from "./json.ts";
 import type { KeyRing } from "./key-ring.ts";
 import { LABELS } from "./labels.ts";
 import type { Mac } from "./mac.ts";
@@ -61,6 +64,15 @@ export interface AuditLog {
   }): Promise<readonly AuditEntry[]>;
   /** Checks every entry, and that none is missing at either end. */
   verify(): Promise<AuditVerification>;
+  /**
+   * Appends a signed statement of what the lines since the last one are, which anyone who has the
+   * vault's public key can check. Where nothing was appended since, the last one stands.
+   *
+   * @returns The entry that carries it; null when there was nothing to state.
+   */
+  checkpoint(): Promise<AuditEntry | null>;
+  /** The lines of the log in order, as they are stored, for {@link verifyCheckpoints}. */
+  lines(): AsyncIterable<Uint8Array>;
 }
 
 /** Where the kept part of the log begins; it is in the manifest's root. */
@@ -113,7 +125,11 @@ export class ChainedAuditLog implements AuditLog {
   readonly #now: Clock;
   readonly #entryKey: Mac;
   readonly #headKey: Mac;
-  readonly #anchor: AuditAnchor;
+  #anchor: AuditAnchor;
+  readonly #vaultId: string;
+  readonly #signingSeed: Uint8Array;
+  /** The last entry that a checkpoint covers; null before the log was searched for one. */
+  #coveredSeq: number | null = null;
   readonly #boot: Uint8Array;
   durability: LogDurability;
 
@@ -145,6 +161,8 @@ export class ChainedAuditLog implements AuditLog {
     this.#now = now;
     this.#anchor = anchor;
     this.durability = durability;
+    this.#vaultId = ring.vaultId;
+    this.#signingSeed = ring.auditSigningSeed.slice();
     this.#entryKey = ring.auditMac(LABELS.audit);
     this.#headKey = ring.auditMac(LABELS.auditHead);
     this.#boot = store.bootId === null ? NO_BOOT : sha256(encodeUtf8(store.bootId)).subarray(0, 16);
@@ -324,6 +342,7 @@ export class ChainedAuditLog implements AuditLog {
       // The log is ahead, as after a crash.
     }
     this.#closed = true;
+    wipe(this.#signingSeed);
     this.#entryKey.wipe();
     this.#headKey.wipe();
   }
@@ -352,6 +371,7 @@ export class ChainedAuditLog implements AuditLog {
   }
 
   async #recover(started: boolean): Promise<void> {
+    if (this.#anchor.firstSeq > 1 && !this.#store.readOnly) await this.#removeDropped();
     const copies = await this.#store.readMark(MARK);
     const heads = copies.map((copy) => parseAuditHead(copy, this.#headKey));
     const head = newest(heads);
@@ -569,6 +589,110 @@ export class ChainedAuditLog implements AuditLog {
     }
   }
 
+  async checkpoint(): Promise<AuditEntry | null> {
+    this.#coveredSeq ??= await this.#lastCovered();
+    const last = this.#seq;
+    // A checkpoint of nothing but the one before would be followed by another, for ever.
+    if (last - this.#coveredSeq <= 1) return null;
+    const checkpoint = await this.#state(Math.max(this.#coveredSeq + 1, this.#anchor.firstSeq));
+    this.#requireOpen();
+    const entry = await this.append(checkpointEvent(checkpoint, this.#signingSeed));
+    this.#coveredSeq = Math.max(this.#coveredSeq, checkpoint.toSeq);
+    return entry;
+  }
+
+  /** What a checkpoint says of the lines from an entry to the present end. */
+  async #state(fromSeq: number, firstSeq = this.#anchor.firstSeq): Promise<Checkpoint> {
+    const toSeq = this.#seq;
+    let digest = NO_LINES;
+    for await (const line of this.lines()) {
+      const seq = parseEntry(line)?.entry.seq;
+      if (seq === undefined) throw brokenLog("a line that is no entry");
+      if (seq > toSeq) break;
+      if (seq >= fromSeq) digest = foldLine(digest, line);
+    }
+    const base = { version: 1, vaultId: this.#vaultId, firstSeq } as const;
+    return { ...base, fromSeq, toSeq, digest: encodeBase64(digest) };
+  }
+
+  async #lastCovered(): Promise<number> {
+    for await (const line of this.#linesBackward()) {
+      const event = parseEntry(line)?.entry.event;
+      const stated = event?.kind === CHECKPOINT ? event["checkpoint"] : undefined;
+      if (isJsonObject(stated) && typeof stated["toSeq"] === "number") return stated["toSeq"];
+    }
+    return this.#anchor.firstSeq - 1;
+  }
+
+  async *lines(): AsyncGenerator<Uint8Array, void, void> {
+    this.#requireOpen();
+    for (const segment of await this.#segments()) {
+      let carried: Uint8Array = new Uint8Array();
+      for (let offset = 0; offset < segment.size; offset += CHUNK_BYTES) {
+        const length = Math.min(CHUNK_BYTES, segment.size - offset);
+        const chunk = await this.#store.readLog(segment.name, offset, length);
+        const { lines, rest } = splitLines(concatBytes(carried, chunk));
+        yield* lines;
+        carried = rest.slice();
+      }
+    }
+  }
+
+  /**
+   * Prepares to drop the days before one: checks the log, and states, signed, what is kept and that
+   * it begins there. The caller seals the new anchor and then calls {@link drop}.
+   *
+   * @returns The anchor of what is kept; null when no whole day is that old.
+   */
+  async prepareDrop(beforeDay: number): Promise<AuditAnchor | null> {
+    const verification = await this.verify();
+    if (!verification.ok) throw brokenLog(verification.problem);
+    const segments = (await this.#segments()).filter(({ size }) => size > 0);
+    const kept = segments.filter(({ day }) => day >= beforeDay)[0] ?? segments.at(-1);
+    if (kept === undefined || kept === segments[0]) return null;
+    const [firstKept] = splitLines(await this.#store.readLog(kept.name, 0, ENTRY_BYTES_MAX)).lines;
+    let previousMac = this.#anchor.previousMac;
+    for await (const line of this.lines()) {
+      const parsed = parseEntry(line);
+      if (parsed === null) throw brokenLog("a line that is no entry");
+      const { seq, tsMs, event } = parsed.entry;
+      if (firstKept === undefined || !equalBytes(line, firstKept)) {
+        previousMac = parsed.mac;
+        continue;
+      }
+      // An entry after a gap brings the MAC it is chained to.
+      const own = event["previousMac"];
+      const chainedTo = gapAuthenticates(parsed, this.#entryKey) ? decodeBase64(`${own}`) : null;
+      const checkpoint = await this.#state(seq, seq);
+      await this.append({
+        ...checkpointEvent(checkpoint, this.#signingSeed),
+        droppedBeforeMs: tsMs,
+      });
+      this.#coveredSeq = checkpoint.toSeq;
+      await this.flush();
+      return { firstSeq: seq, previousMac: chainedTo ?? previousMac };
+    }
+    return null;
+  }
+
+  /** Deletes the days before the anchor, which the manifest has by now. */
+  async drop(anchor: AuditAnchor): Promise<void> {
+    this.#anchor = anchor;
+    await this.#removeDropped();
+  }
+
+  /** Days that retention dropped but, being cut off, did not delete. */
+  async #removeDropped(): Promise<void> {
+    const segments = (await this.#segments()).filter(({ size }) => size > 0);
+    for (const { name } of segments.slice(0, -1)) {
+      const start = await this.#store.readLog(name, 0, ENTRY_BYTES_MAX);
+      const [line] = splitLines(start).lines;
+      const seq = line === undefined ? undefined : parseEntry(line)?.entry.seq;
+      if (seq === undefined || seq >= this.#anchor.firstSeq) return;
+      await this.#store.deleteLog(name);
+    }
+  }
+
   async *#linesBackward(): AsyncGenerator<Uint8Array> {
     for (const segment of (await this.#segments()).reverse()) {
       let carried: Uint8Array = new Uint8Array();
@@ -713,6 +837,10 @@ function newest(heads: readonly (AuditHead | null)[]): AuditHead | null {
   for (const head of heads)
     if (head !== null && (best === null || head.seq > best.seq)) best = head;
   return best;
+}
+
+function brokenLog(problem: string): VaultError {
+  return new VaultError("VAULT_TAMPERED", `the audit log is damaged: ${problem}; verify it first`);
 }
 
 function auditFailed(name: string, cause: unknown): VaultError {

@@ -2,6 +2,7 @@ export type { AuditEntry, AuditEvent } from "./audit-entry.ts";
 export type { AuditLog, AuditVerification } from "./audit-log.ts";
 export { type BackupKey, type BackupSummary, restoreBackup, verifyBackup } from "./backup.ts";
 export type { Clock, RandomBytes } from "./bytes.ts";
+export { type CheckpointVerification, verifyCheckpoints } from "./checkpoint.ts";
 export { isVaultError, VaultError, type VaultErrorCode } from "./errors.ts";
 export { DOCUMENT_KINDS, type DocumentKind } from "./identifiers.ts";
 export { canonicalJson, type JsonValue } from "./json.ts";

@@ -142,6 +142,11 @@ export class KeyRing {
     return this.vaultKey(this.currentId) as VaultKey;
   }
 
+  /** The id of the vault whose keys these are. */
+  get vaultId(): string {
+    return this.#vaultId;
+  }
+
   /** A MAC for one use of the audit key; the caller wipes it. */
   auditMac(label: string): Mac {
     return new Mac(this.#entry(PURPOSES.audit).key, [label, this.#vaultId]);

@@ -127,6 +127,8 @@ export class Vault {
       flush: async () => this.#requireSession().audit.flush(),
       read: async (options) => this.#requireSession().audit.read(options),
       verify: async () => this.#requireSession().audit.verify(),
+      checkpoint: () => this.#exclusive(async () => (await this.#settled()).audit.checkpoint()),
+      lines: () => this.#requireSession().audit.lines(),
     };
   }
 
@@ -509,6 +511,28 @@ export class Vault {
         await this.#commit(session, [], { audit: { ...audit, durability } });
         session.audit.durability = durability;
       }
+    });
+  }
+
+  /**
+   * Drops whole days of the audit log from before a time. What is kept verifies as before: the
+   * manifest seals where it begins, and a signed checkpoint says so to auditors. The present day
+   * always stays.
+   *
+   * @returns How many entries were dropped.
+   * @throws {VaultError} `VAULT_TAMPERED`: the log does not verify; nothing was dropped.
+   */
+  dropAuditBefore(beforeMs: number): Promise<number> {
+    return this.#exclusive(async () => {
+      const session = await this.#settled();
+      const { audit } = session.tree.root;
+      const anchor = await session.audit.prepareDrop(Math.floor(beforeMs / 86_400_000));
+      if (anchor === null) return 0;
+      const { firstSeq, previousMac } = anchor;
+      const sealed = { ...audit, firstSeq, previousMac: encodeBase64(previousMac) };
+      await this.#commit(session, [], { audit: sealed });
+      await session.audit.drop(anchor);
+      return firstSeq - audit.firstSeq;
     });
   }
 

@@ -17,6 +17,7 @@ it("exports these names and no others", () => {
     "portableArgon2id",
     "restoreBackup",
     "verifyBackup",
+    "verifyCheckpoints",
   ]);
   expect(Object.keys(node).sort()).toEqual([
     "FileStore",
