@@ -1,3 +1,4 @@
+import type { Duplex } from "node:stream";
 import { matchesCapability, parseRedirect, redirectedMethod } from "@aivault/policy";
 import { isHostTemplate, type Registry } from "@aivault/registry";
 import type {
@@ -50,6 +51,7 @@ import {
 } from "./provision.ts";
 import { missingSecrets, resolveCredential } from "./resolve.ts";
 import { type BrokerSettings, type ResolvedSettings, resolveSettings } from "./settings.ts";
+import { relaySocket, requireProtocols, type SocketHead } from "./socket-relay.ts";
 import { DecisionTrace } from "./trace.ts";
 import type { Upstream, UpstreamLimits } from "./upstream.ts";
 import type {
@@ -94,6 +96,7 @@ export interface OutsideDenial {
 export class Broker {
   readonly #vault: Vault;
   readonly #registry: Registry;
+  readonly #upstream: Upstream;
   readonly #now: Clock;
   readonly #random: RandomBytes;
   readonly #settings: ResolvedSettings;
@@ -107,6 +110,7 @@ export class Broker {
   constructor(options: BrokerOptions) {
     this.#vault = options.vault;
     this.#registry = options.registry;
+    this.#upstream = options.upstream;
     this.#now = options.now;
     this.#random = options.random;
     this.#settings = resolveSettings(options.settings);
@@ -284,17 +288,7 @@ export class Broker {
     sink: ResponseSink,
     signal: AbortSignal,
   ): Promise<void> {
-    const startedAtMs = this.#now();
-    const progress: Progress = { requestBytes: 0, status: 0, responseBytes: 0, redactions: 0 };
-    const record = (outcome: Record<string, string | null>) =>
-      this.#append({
-        kind: "invocation.completed",
-        requestId: invocation.requestId,
-        capability: planned.capability.id,
-        ...outcome,
-        ...progress,
-        durationMs: this.#now() - startedAtMs,
-      });
+    const { record, progress } = this.#outcome(invocation, planned);
     try {
       const body = buildBody(invocation.envelope.request.body, invocation.uploads, this.#random, {
         bytesMax: policy.requestBytesMax ?? this.#settings.requestBytesMax,
@@ -312,15 +306,86 @@ export class Broker {
       for (const chunk of tail) sink.data(chunk);
       sink.end();
     } catch (error) {
-      const failure = toBrokerError(error);
-      await record({
-        outcome: signal.aborted ? "cancelled" : "failed",
-        code: failure.code,
-        reason: failure.reason,
-        message: cut(failure.message),
-      }).catch(() => {});
-      throw failure;
+      throw await recordFailure(record, error, signal);
     }
+  }
+
+  /**
+   * Opens a WebSocket to a provider and relays it. It is decided about as a GET.
+   *
+   * @param protocols - The sub-protocols the caller offers.
+   * @param accept - Called once the provider has agreed: answers the caller with 101 and returns its byte
+   * stream, which the relay owns from then on.
+   * @param signal - Abort it when the caller's token ends: both sides are closed then.
+   * @returns When both sides are closed and the outcome is in the audit log.
+   * @throws {BrokerError} Refused or failed; when `accept` was called, the caller's stream is destroyed.
+   */
+  async openSocket(
+    invocation: Invocation,
+    protocols: readonly string[],
+    accept: (head: SocketHead) => Duplex,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { requestId, principal, envelope } = invocation;
+    if (envelope.dryRun) throw new TypeError("a dry run is planned, not opened");
+    try {
+      if (envelope.request.method !== "GET" || envelope.request.body.kind !== "none") {
+        throw new BrokerError("invalid_request", "a WebSocket begins with a GET without body");
+      }
+      requireProtocols(protocols);
+    } catch (error) {
+      const { code, reason, message } = toBrokerError(error);
+      const { capability } = envelope;
+      await this.denied(requestId, principal, { capability, code, reason, message });
+      throw error;
+    }
+    const { planned, policy, leave } = await this.#decide(invocation, true);
+    const { record, progress } = this.#outcome(invocation, planned);
+    try {
+      const injected = await this.#executor.inject(planned);
+      try {
+        await relaySocket(this.#upstream, this.#random, {
+          planned,
+          plan: describePlan(planned),
+          injected,
+          protocols,
+          requestBytesMax: policy.requestBytesMax ?? this.#settings.requestBytesMax,
+          responseBytesMax: policy.responseBytesMax ?? this.#settings.responseBytesMax,
+          limits: deadlines(this.#settings.deadlines, policy, invocation.timeoutMs),
+          progress,
+          accept,
+          signal,
+        });
+      } finally {
+        progress.redactions = injected.redactor.found;
+        injected.redactor.wipe();
+        injected.clientCertificate?.privateKey.fill(0);
+        injected.clientCertificate?.passphrase?.fill(0);
+      }
+      await record({ outcome: "completed" });
+    } catch (error) {
+      throw await recordFailure(record, error, signal);
+    } finally {
+      leave();
+    }
+  }
+
+  #outcome(
+    invocation: Invocation,
+    planned: PlannedRequest,
+  ): { record: Recorder; progress: Progress } {
+    const startedAtMs = this.#now();
+    const progress: Progress = { requestBytes: 0, status: 0, responseBytes: 0, redactions: 0 };
+    const record: Recorder = (outcome) =>
+      this.#append({
+        kind: "invocation.completed",
+        requestId: invocation.requestId,
+        capability: planned.capability.id,
+        ...outcome,
+        ...progress,
+        durationMs: this.#now() - startedAtMs,
+      });
+    return { record, progress };
   }
 
   /** G8: a redirect is decided about as if the caller had asked for it, on what the vault says now. */
@@ -675,6 +740,24 @@ export class Broker {
   async #append(event: AuditEvent): Promise<void> {
     await guard(() => this.#vault.audit.append(event));
   }
+}
+
+type Recorder = (outcome: Record<string, string | null>) => Promise<void>;
+
+/** @returns The failure, recorded as far as that is possible. */
+async function recordFailure(
+  record: Recorder,
+  error: unknown,
+  signal: AbortSignal,
+): Promise<BrokerError> {
+  const failure = toBrokerError(error);
+  await record({
+    outcome: signal.aborted ? "cancelled" : "failed",
+    code: failure.code,
+    reason: failure.reason,
+    message: cut(failure.message),
+  }).catch(() => {});
+  return failure;
 }
 
 /** Fields about a body, which go when the body goes (RFC 9110 section 15.4). */

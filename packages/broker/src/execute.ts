@@ -5,7 +5,7 @@ import { clockOffset } from "./auth/aws-clock.ts";
 import type { RequestBody } from "./body.ts";
 import type { CapabilityPolicy } from "./capability-policy.ts";
 import { BrokerError } from "./errors.ts";
-import { injectCredential } from "./inject.ts";
+import { type InjectedRequest, injectCredential } from "./inject.ts";
 import type { ResponseSink } from "./invocation.ts";
 import type { OAuthTokens } from "./oauth-tokens.ts";
 import { describePlan, type PlannedRequest } from "./plan.ts";
@@ -125,6 +125,16 @@ export class Executor {
       accessToken = await tokens.accessToken(credential, scheme, refused).catch(() => refused);
     }
     return await this.#attempt(exchange, accessToken, false);
+  }
+
+  /** Puts the credential into a request that is not an exchange: a WebSocket's. */
+  async inject(planned: PlannedRequest): Promise<InjectedRequest> {
+    const { vault, registry, tokens, now } = this.#options;
+    const { auth } = planned.credential;
+    const accessToken =
+      auth.strategy === "oauth2" ? await tokens.accessToken(planned.credential, auth) : null;
+    const nowMs = now() + (this.#clockOffsets.get(planned.host) ?? 0);
+    return await injectCredential(planned, NO_BODY, { vault, registry, nowMs, accessToken });
   }
 
   async #attempt(

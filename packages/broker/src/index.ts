@@ -22,6 +22,7 @@ export type {
 } from "./invocation.ts";
 export type { NeedsLogin } from "./oauth-tokens.ts";
 export type { BrokerSettings } from "./settings.ts";
+export { type SocketHead, webSocketAccept } from "./socket-relay.ts";
 export type { DecisionStage, DecisionStep } from "./trace.ts";
 export { createUndiciUpstream, type UndiciUpstreamOptions } from "./undici-upstream.ts";
 export type {

@@ -169,6 +169,7 @@ function dispatch(
       headers,
       // undici takes any async iterable; its type only names streams.
       body: request.body as Uint8Array | null,
+      ...(request.upgrade === undefined ? {} : { upgrade: request.upgrade }),
       headersTimeout: limits.headersMs,
       bodyTimeout: limits.idleMs,
     },
@@ -177,6 +178,14 @@ function dispatch(
         controller = started;
         clearTimeout(connectTimer);
         if (failure !== null) started.abort(failure);
+      },
+      onRequestUpgrade: (_controller, status, _headers, socket) => {
+        if (settled || status !== 101 || handler.upgraded === undefined) {
+          socket.destroy();
+          return;
+        }
+        settle();
+        handler.upgraded(rawHeaders(started(controller).rawHeaders), socket);
       },
       onResponseStart: (_controller, status, _headers, statusText) => {
         // RFC 9110 section 15.2: interim responses are about this hop. 101 cannot occur unasked.

@@ -1,3 +1,4 @@
+import type { Duplex } from "node:stream";
 import type { BrokerError } from "./errors.ts";
 
 /** Deadlines of one exchange, in milliseconds; 0 means none. */
@@ -44,6 +45,8 @@ export interface UpstreamRequest {
   readonly bodyLength: number | null;
   readonly limits: UpstreamLimits;
   readonly clientCertificate?: ClientCertificate;
+  /** Asks for another protocol; {@link UpstreamHandler.upgraded} then hears when it is granted. */
+  readonly upgrade?: "websocket";
 }
 
 /** Says stop and go to the provider. All idempotent. */
@@ -54,7 +57,10 @@ export interface UpstreamControl {
   abort(error: BrokerError): void;
 }
 
-/** Hears about one exchange: `head`, then `data` any number of times, then `end`; or `error`, once. */
+/**
+ * Hears about one exchange: `head`, then `data` any number of times, then `end`; or `upgraded` alone; or
+ * `error`, once.
+ */
 export interface UpstreamHandler {
   /** @param headers - In order, duplicates kept, names as the provider spelled them; values latin1. */
   head(
@@ -66,6 +72,8 @@ export interface UpstreamHandler {
   /** @param chunk - Owned by the handler. */
   data(chunk: Uint8Array): void;
   end(): void;
+  /** @param socket - Its owner from here on ends it; the exchange's deadlines and signal are over. */
+  upgraded?(headers: readonly (readonly [name: string, value: string])[], socket: Duplex): void;
   error(error: BrokerError): void;
 }
 
