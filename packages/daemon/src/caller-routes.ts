@@ -65,8 +65,8 @@ export const sharedRoutes: readonly Route[] = [
   { method: "POST", path: CALLER_ROUTES.proxy, handler: proxy },
   { method: "GET", path: CALLER_ROUTES.capabilities, handler: capabilities },
   { method: "GET", path: `${CALLER_ROUTES.capabilities}/{id}`, handler: capability },
-  { method: "GET", path: CALLER_ROUTES.whoami, handler: whoami },
-  { method: "GET", path: CALLER_ROUTES.health, handler: health },
+  { method: "GET", path: CALLER_ROUTES.whoami, handler: whoami, open: true },
+  { method: "GET", path: CALLER_ROUTES.health, handler: health, open: true },
 ];
 
 /** Everything the caller socket serves. */

@@ -1,29 +1,43 @@
 /** Vault, broker, tokens and upstream: what a daemon holds, and the order in which it comes and goes. */
 
 import { Broker, createUndiciUpstream, type Upstream } from "@aivault/broker";
-import { builtinRegistry } from "@aivault/registry";
-import { isVaultError, type Vault } from "@aivault/vault-core";
+import type { WireMasterRotated } from "@aivault/client/protocol";
+import {
+  isVaultError,
+  type KeyProviderConfig,
+  portableArgon2id,
+  type Vault,
+} from "@aivault/vault-core";
 import { systemRandom } from "@aivault/vault-core/node";
 import type { Logger } from "pino";
+import { nativeArgon2id } from "./argon2.ts";
+import { countFailure, NO_ATTEMPTS, waitOf } from "./backoff.ts";
 import { type DevelopmentOverrides, readDevelopmentOverrides } from "./development.ts";
 import { passphraseProvider, storedKeyProvider } from "./key-provider.ts";
+import { OperatorAuth } from "./operator-auth.ts";
+import type { VaultPaths } from "./paths.ts";
 import { Problem } from "./problem.ts";
+import { ProviderCatalog } from "./provider-catalog.ts";
+import { type RotateMasterOptions, rotateMaster } from "./rotate-master.ts";
 import { changeSettings, type DaemonSettings, DEFAULT_SETTINGS, readSettings } from "./settings.ts";
 import { TokenStore } from "./tokens/token-store.ts";
 import { TokenStreams } from "./tokens/token-streams.ts";
+import { unfinishedInvocations, unknownOutcome } from "./unfinished.ts";
 
 export interface EngineOptions {
   readonly vault: Vault;
+  readonly paths: VaultPaths;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly version: string;
   readonly log: Logger;
   /** Abort what is running, and resolve when it has ended and is recorded. */
   readonly abortRunning: () => Promise<void>;
+  /** Invocations whose outcome is not on record yet. */
+  readonly invocationsRunning: () => number;
 }
 
-/** Wrong passphrases in a row after which one has to wait, and for how long at most. */
-const FREE_ATTEMPTS = 3;
-const BACKOFF_MS_MAX = 30_000;
+/** Failures after which the key before a rotation is worth trying. */
+const KEY_FAILURES: ReadonlySet<string> = new Set(["VAULT_KEY_UNAVAILABLE", "VAULT_KEY_MISMATCH"]);
 
 type Activation = "daemon.started" | "vault.unlocked";
 
@@ -32,14 +46,16 @@ export class Engine {
   readonly #vault: Vault;
   readonly streams = new TokenStreams(Date.now);
   readonly tokens: TokenStore;
+  readonly operators: OperatorAuth;
+  readonly providers: ProviderCatalog;
   #broker: Broker | null = null;
   #upstream: Upstream | null = null;
   #overrides: DevelopmentOverrides | null = null;
   #settings: DaemonSettings = DEFAULT_SETTINGS;
   #locking = false;
   #unlocking: Promise<unknown> = Promise.resolve();
-  #failedUnlocks = 0;
-  #nextUnlockAtMs = 0;
+  #attempts = NO_ATTEMPTS;
+  #rotating = false;
   #idleTimer: NodeJS.Timeout | undefined;
 
   constructor(options: EngineOptions) {
@@ -50,6 +66,13 @@ export class Engine {
       now: Date.now,
       random: systemRandom,
       onRevoked: (tokenId) => this.streams.revoke(tokenId),
+    });
+    this.providers = new ProviderCatalog(options.vault, options.log);
+    this.operators = new OperatorAuth({
+      vault: options.vault,
+      now: Date.now,
+      random: systemRandom,
+      argon2id: nativeArgon2id() ?? portableArgon2id,
     });
   }
 
@@ -82,19 +105,55 @@ export class Engine {
     return this.#settings;
   }
 
+  /** Read again what is set in the vault. A locked vault reads it when it is unlocked. */
+  async reload(): Promise<void> {
+    if (this.#locking || this.#vault.status().locked) return;
+    this.#settings = await readSettings(this.#vault);
+    await this.providers.load();
+    await this.#vault.audit.append({ kind: "settings.reloaded" });
+    this.#armIdleTimer();
+  }
+
   /** Unlock a vault whose key needs nobody; leave a passphrase vault locked. */
   async start(): Promise<void> {
     const { env, log } = this.#options;
-    const { keyProvider, dev } = this.#vault.status();
-    const provider = storedKeyProvider(keyProvider, env);
-    if (provider === null) {
-      // The flag is not authenticated yet, but enough to refuse early what would be refused later.
-      readDevelopmentOverrides(env, dev);
-      log.info("the vault is locked; `aivault unlock` opens it");
-      return;
+    // The flag is not authenticated yet, but enough to refuse early what would be refused later.
+    readDevelopmentOverrides(env, this.#vault.status().dev);
+    if (await this.#unlockUnattended()) await this.#activate("daemon.started");
+    else log.info("the vault is locked; `aivault unlock` opens it");
+  }
+
+  /**
+   * Unlock by the key providers that need nobody. While a rotation is not confirmed there are two.
+   *
+   * @returns False when the vault waits for a passphrase.
+   * @throws {VaultError} Of the preferred provider, when none of them opens the vault.
+   */
+  async #unlockUnattended(): Promise<boolean> {
+    let failure: unknown = null;
+    for (const config of this.#keyProviders) {
+      const provider = storedKeyProvider(config, this.#options.env);
+      if (provider === null) continue;
+      try {
+        await this.#vault.unlock(provider);
+        return true;
+      } catch (error) {
+        if (!isVaultError(error) || !KEY_FAILURES.has(error.code)) throw error;
+        failure ??= error;
+      }
     }
-    await this.#vault.unlock(provider);
-    await this.#activate("daemon.started");
+    if (this.#acceptsPassphrase || failure === null) return false;
+    throw failure;
+  }
+
+  /** The vault's key provider, and while a rotation is not confirmed the one before. */
+  get #keyProviders(): readonly KeyProviderConfig[] {
+    const { keyProvider, previousKeyProvider } = this.#vault.status();
+    return previousKeyProvider === null ? [keyProvider] : [keyProvider, previousKeyProvider];
+  }
+
+  get #acceptsPassphrase(): boolean {
+    return this.#keyProviders.some(({ kind }) => kind === "passphrase");
   }
 
   /**
@@ -113,35 +172,56 @@ export class Engine {
 
   async #unlock(passphrase: Uint8Array | null): Promise<void> {
     if (!this.#vault.status().locked) return;
-    const stored = storedKeyProvider(this.#vault.status().keyProvider, this.#options.env);
-    if (stored === null && passphrase === null) {
-      throw new Problem("invalid_request", "this vault is unlocked with its passphrase");
+    if (passphrase === null) {
+      if (!(await this.#unlockUnattended())) {
+        throw new Problem("invalid_request", "this vault is unlocked with its passphrase");
+      }
+    } else {
+      await this.#unlockWith(passphrase);
     }
-    if (stored !== null && passphrase !== null) {
+    await this.#activate("vault.unlocked");
+    this.#attempts = NO_ATTEMPTS;
+  }
+
+  async #unlockWith(passphrase: Uint8Array): Promise<void> {
+    if (!this.#acceptsPassphrase) {
       throw new Problem("invalid_request", "this vault's key does not come from a passphrase");
     }
-    const waitMs = this.#nextUnlockAtMs - Date.now();
+    const waitMs = waitOf(this.#attempts, Date.now());
     if (waitMs > 0) {
       throw new Problem("rate_limited", "too many wrong passphrases in a row", {
         retryAfterMs: waitMs,
       });
     }
     try {
-      await this.#vault.unlock(stored ?? passphraseProvider(passphrase ?? new Uint8Array()));
+      await this.#vault.unlock(passphraseProvider(passphrase));
     } catch (error) {
-      if (isVaultError(error) && error.code === "VAULT_KEY_MISMATCH") this.#countFailure();
+      if (isVaultError(error) && error.code === "VAULT_KEY_MISMATCH") {
+        this.#attempts = countFailure(this.#attempts, Date.now());
+        const { failures } = this.#attempts;
+        this.#options.log.warn({ failures }, "a passphrase did not fit");
+      }
       throw error;
     }
-    await this.#activate("vault.unlocked");
-    this.#failedUnlocks = 0;
   }
 
-  #countFailure(): void {
-    this.#failedUnlocks += 1;
-    const { log } = this.#options;
-    log.warn({ attempts: this.#failedUnlocks }, "a passphrase did not fit");
-    const over = this.#failedUnlocks - FREE_ATTEMPTS;
-    if (over > 0) this.#nextUnlockAtMs = Date.now() + Math.min(2 ** over * 500, BACKOFF_MS_MAX);
+  /**
+   * Replace the master key; one rotation at a time.
+   *
+   * @throws As {@link rotateMaster}; {Problem} `conflict`: another is under way.
+   */
+  async rotateMaster(
+    options: Pick<RotateMasterOptions, "to" | "passphrase" | "key">,
+  ): Promise<WireMasterRotated> {
+    this.requireUnlocked();
+    if (this.#rotating) throw new Problem("conflict", "a rotation of the master key is under way");
+    this.#rotating = true;
+    try {
+      const { env, paths } = this.#options;
+      return await rotateMaster({ ...options, vault: this.#vault, env, paths });
+    } finally {
+      this.#rotating = false;
+    }
   }
 
   /** After the vault has authenticated itself: only now its development flag means anything. */
@@ -153,7 +233,7 @@ export class Engine {
         this.#upstream = createUndiciUpstream(upstreamOptions(this.#overrides));
         this.#broker = new Broker({
           vault: this.#vault,
-          registry: builtinRegistry(),
+          registry: this.providers,
           upstream: this.#upstream,
           now: Date.now,
           random: systemRandom,
@@ -161,13 +241,18 @@ export class Engine {
         });
       }
       this.#settings = await readSettings(this.#vault);
+      await this.providers.load();
+      // Before this activation is on record: killed in between, the next one looks again.
+      for (const decided of await unfinishedInvocations(this.#vault.audit)) {
+        await this.#vault.audit.append(unknownOutcome(decided));
+      }
       // G18: what cannot be recorded does not happen, and that includes being unlocked. Wrong
       // passphrases could not be recorded when they came: a locked vault has no audit log.
       await this.#vault.audit.append({
         kind,
         version,
         pid: process.pid,
-        failedAttempts: this.#failedUnlocks,
+        failedAttempts: this.#attempts.failures,
       });
       this.#armIdleTimer();
     } catch (error) {
@@ -183,10 +268,11 @@ export class Engine {
     this.#locking = true;
     try {
       await this.#options.abortRunning();
-      await this.#vault.audit.append({ kind: "vault.locked", cause });
+      await this.#vault.audit.append({ kind: "vault.locked", cause, ...this.#leftBehind() });
       await this.#vault.audit.flush();
     } finally {
       // G19, G23: whatever happened above, the KEK goes.
+      this.operators.endSessions();
       this.#vault.lock();
       this.#locking = false;
     }
@@ -199,7 +285,8 @@ export class Engine {
     await this.#unlocking;
     try {
       if (!this.#vault.status().locked) {
-        await this.#vault.audit.append({ kind: "daemon.stopped", pid: process.pid });
+        const pid = process.pid;
+        await this.#vault.audit.append({ kind: "daemon.stopped", pid, ...this.#leftBehind() });
         await this.#vault.audit.flush();
       }
     } catch (error) {
@@ -207,6 +294,10 @@ export class Engine {
     }
     await this.#upstream?.close();
     await this.#vault.close();
+  }
+
+  #leftBehind(): { readonly unfinished: number } {
+    return { unfinished: this.#options.invocationsRunning() };
   }
 
   #armIdleTimer(): void {

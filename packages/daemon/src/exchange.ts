@@ -29,6 +29,8 @@ export interface Exchange {
    * the adapter records a refusal.
    */
   invoked(): void;
+  /** Say that the answer has no end of its own, so that nobody waits for it when the daemon closes. */
+  endless(): void;
 }
 
 /** A JSON answer. */

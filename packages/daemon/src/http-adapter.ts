@@ -8,7 +8,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import type { Principal } from "@aivault/broker";
-import { CALLER_ROUTES, RESPONSE_HEADERS } from "@aivault/client/protocol";
+import { CALLER_ROUTES, REQUEST_HEADERS, RESPONSE_HEADERS } from "@aivault/client/protocol";
 import type { Exchange, Reply, SocketKind } from "./exchange.ts";
 import type { PeerIdentity, Platform } from "./platform/index.ts";
 import { Problem, type ProblemFacts, sendProblem } from "./problem.ts";
@@ -56,6 +56,8 @@ export interface HttpListener {
   readonly server: Server;
   /** Abort the invocations that are running, and resolve when they have ended and are recorded. */
   abortInvocations(): Promise<void>;
+  /** Invocations whose outcome is not on record yet. */
+  readonly invocationsRunning: number;
   /** Stop accepting; let running requests finish, and cut them after `graceMs`. */
   close(graceMs: number): Promise<void>;
 }
@@ -65,6 +67,8 @@ interface Running {
   readonly abort: AbortController;
   /** The broker has it. */
   isInvocation: boolean;
+  /** It ends when it is told to. */
+  isEndless: boolean;
   ended: Promise<void>;
 }
 
@@ -94,6 +98,7 @@ export function createHttpListener(options: HttpListenerOptions): HttpListener {
     const entry: Running = {
       abort: new AbortController(),
       isInvocation: false,
+      isEndless: false,
       ended: Promise.resolve(),
     };
     running.add(entry);
@@ -132,7 +137,7 @@ export function createHttpListener(options: HttpListenerOptions): HttpListener {
     let principal = principalOf(request.socket);
     let mayContinue = waits;
     try {
-      const { handler, parameters } = admit(request, principal, path);
+      const { handler, parameters, open } = admit(request, principal, path);
       if (path !== CALLER_ROUTES.health) served.add(request.socket);
       const exchange: Exchange = {
         requestId,
@@ -156,7 +161,11 @@ export function createHttpListener(options: HttpListenerOptions): HttpListener {
         invoked() {
           entry.isInvocation = true;
         },
+        endless() {
+          entry.isEndless = true;
+        },
       };
+      if (options.socket === "operator" && !open) await requireSession(request);
       const reply = await handler(exchange, options.services);
       if (reply !== null) sendReply(response, requestId, reply);
     } catch (error) {
@@ -178,8 +187,13 @@ export function createHttpListener(options: HttpListenerOptions): HttpListener {
     }
     requireOwner(principal);
     const match = matchRoute(options.routes, method, path);
-    if (match !== null) return { handler: match.route.handler, parameters: match.parameters };
-    if (options.fallback !== undefined) return { handler: options.fallback, parameters: NONE };
+    if (match !== null) {
+      const { handler, open = false } = match.route;
+      return { handler, open, parameters: match.parameters };
+    }
+    if (options.fallback !== undefined) {
+      return { handler: options.fallback, open: false, parameters: NONE };
+    }
     // G14, G21: on the caller socket an operator's route is as unknown as any other.
     throw unknownRoute();
   }
@@ -191,6 +205,14 @@ export function createHttpListener(options: HttpListenerOptions): HttpListener {
   function requireOwner({ kind, uid }: Principal): void {
     if (kind !== "operator" || uid === null || uid === 0 || uid === process.getuid?.()) return;
     throw new Problem("operator_auth_required", "the operator socket serves its owner only");
+  }
+
+  /** G14: once there is an operator passphrase, being the owner is not enough to be the operator. */
+  async function requireSession(request: IncomingMessage): Promise<void> {
+    const { engine } = options.services;
+    const session = request.headers[REQUEST_HEADERS.operatorSession];
+    engine.requireUnlocked();
+    await engine.operators.require(typeof session === "string" ? session : undefined);
   }
 
   async function refuse(
@@ -280,6 +302,9 @@ export function createHttpListener(options: HttpListenerOptions): HttpListener {
 
   return {
     server,
+    get invocationsRunning() {
+      return [...running].filter(({ isInvocation }) => isInvocation).length;
+    },
     abortInvocations: () => abort([...running].filter(({ isInvocation }) => isInvocation)),
     async close(graceMs) {
       closing = true;
@@ -288,6 +313,7 @@ export function createHttpListener(options: HttpListenerOptions): HttpListener {
         server.close(() => resolve());
       });
       server.closeIdleConnections();
+      await abort([...running].filter(({ isEndless }) => isEndless));
       await settleWithin([...running], graceMs);
       await abort([...running]);
       server.closeAllConnections();

@@ -6,7 +6,7 @@ import { Vault } from "@aivault/vault-core";
 import { openFileStore, systemRandom } from "@aivault/vault-core/node";
 import { describeVault } from "./describe-vault.ts";
 import { DaemonError } from "./errors.ts";
-import { chosenKeyProvider, type KeyProviderChoice } from "./key-provider.ts";
+import { chosenKeyProvider, type KeyProviderChoice, requireUsable } from "./key-provider.ts";
 import type { VaultPaths } from "./paths.ts";
 
 /** What {@link initVault} needs to know. */
@@ -32,6 +32,7 @@ export async function initVault(options: InitVaultOptions): Promise<WireStatus["
   const { paths, keyProvider, dev, env } = options;
   if (vaultExists(paths)) throw exists(paths);
   const provider = chosenKeyProvider(keyProvider, paths, env);
+  await requireUsable(provider);
   const store = await openFileStore(paths.root);
   let vault: Vault;
   try {

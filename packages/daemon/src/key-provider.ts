@@ -1,5 +1,6 @@
 /** Where the KEK of a vault comes from: the operator's choice, or what the vault says. */
 
+import { existsSync } from "node:fs";
 import {
   type KeyProvider,
   type KeyProviderConfig,
@@ -39,6 +40,31 @@ export function chosenKeyProvider(
     default:
       return keychain({ kind: choice.kind, service: "aivault", account: keychainAccount(paths) });
   }
+}
+
+/**
+ * Ask a chosen provider for nothing in particular, so that one that cannot be used is found out before
+ * anything is made.
+ *
+ * @throws {VaultError} `VAULT_KEY_UNAVAILABLE`.
+ */
+export async function requireUsable(provider: KeyProvider): Promise<void> {
+  const { config } = provider;
+  switch (config.kind) {
+    case "passphrase":
+      return;
+    case "file":
+      if (!existsSync(config.path)) return;
+      break;
+    case "env":
+      break;
+    default:
+      // A keychain says the same of an entry that is missing and one that is not to be had. Any answer
+      // shows that it answers.
+      (await provider.obtainStaged?.())?.fill(0);
+      return;
+  }
+  (await provider.obtain()).fill(0);
 }
 
 /** The key provider of a passphrase somebody has just said; borrowed until the vault is unlocked. */

@@ -8,6 +8,7 @@ import { type Command, parseArguments, USAGE } from "./options.ts";
 import { resolvePaths } from "./paths.ts";
 import { platformName } from "./platform/index.ts";
 import { startDaemon } from "./start-daemon.ts";
+import { hintForVault } from "./vault-hints.ts";
 import { version } from "./version.ts";
 
 const EXIT_FAILED = 1;
@@ -53,7 +54,7 @@ async function serve(options: Omit<Extract<Command, { kind: "serve" }>, "kind">)
   process
     .on("SIGTERM", stop)
     .on("SIGINT", stop)
-    .on("SIGHUP", () => undefined);
+    .on("SIGHUP", () => void daemon.reload());
   process.on("uncaughtException", (error) => {
     failed = true;
     report(error);
@@ -73,11 +74,16 @@ function report(error: unknown): number {
   const known = isDaemonError(error) || isVaultError(error);
   // What an unexpected error says was checked by nobody; its class and code are enough for a report.
   const message = known ? error.message : `unexpected failure (${classOf(error)})`;
-  process.stderr.write(`aivaultd: error: ${message}\n`);
-  if (isDaemonError(error) && error.hint !== null) {
-    process.stderr.write(`aivaultd: hint: ${error.hint}\n`);
-  }
+  const code = known ? error.code : "DAEMON_FAILED";
+  process.stderr.write(`aivaultd: error: [${code}] ${message}\n`);
+  const hint = hintFor(error);
+  if (hint !== null) process.stderr.write(`aivaultd: hint: ${hint}\n`);
   return isDaemonError(error) && error.code === "DAEMON_OPTION_INVALID" ? EXIT_USAGE : EXIT_FAILED;
+}
+
+function hintFor(error: unknown): string | null {
+  if (isDaemonError(error)) return error.hint;
+  return isVaultError(error) ? hintForVault(error.code) : null;
 }
 
 function classOf(error: unknown): string {

@@ -1,169 +1,50 @@
-/**
- * The operator socket: create, list, change and delete. No route returns a value (G3), and a value
- * arrives as octets in a buffer that is wiped, never inside JSON and never as a string (G23).
- */
+/** The operator socket: all of its routes, and the ones that have no better place. */
 
 import {
   PROTOCOL_VERSION,
   OPERATOR_ROUTES as ROUTES,
+  type WireSettings,
   type WireStatus,
 } from "@aivault/client/protocol";
-import type { Scope } from "@aivault/vault-core";
-import type * as z from "zod";
-import {
-  collect,
-  JSON_BYTES_MAX,
-  parseJson,
-  readJson,
-  readOctets,
-  VALUE_BYTES_MAX,
-} from "./body.ts";
+import { auditRoutes } from "./audit-routes.ts";
+import { bindingRoutes } from "./binding-routes.ts";
+import { readJson, readOctets, VALUE_BYTES_MAX } from "./body.ts";
 import { sharedRoutes } from "./caller-routes.ts";
 import { describeVault } from "./describe-vault.ts";
-import { type Exchange, ok, parameter, type Reply } from "./exchange.ts";
-import { isMultipart, type MultipartReader, readMultipart } from "./multipart.ts";
+import { ok, parameter, type Reply } from "./exchange.ts";
+import { masterRoutes } from "./master-routes.ts";
+import { operatorAuthRoutes } from "./operator-auth-routes.ts";
+import { policyRoutes } from "./policy-routes.ts";
 import { Problem } from "./problem.ts";
+import { providerRoutes } from "./provider-routes.ts";
 import { parseQuery } from "./query.ts";
 import type { Handler, Route } from "./routes.ts";
 import * as schemas from "./schemas.ts";
+import { secretRoutes } from "./secret-routes.ts";
 import type { Services } from "./services.ts";
-import { settingsChange } from "./settings.ts";
+import { type DaemonSettings, settingsChange } from "./settings.ts";
 import { tokenRoutes } from "./token-routes.ts";
 
 const created = (body: unknown): Reply => ({ status: 201, body });
 
-const status: Handler = ({ query }, services) => {
+const status: Handler = async ({ query }, services) => {
   parseQuery(query, schemas.noQuery);
-  return ok(describeStatus(services));
+  return ok(await describeStatus(services));
 };
 
 /** What `GET /aivault/status` says. */
-export function describeStatus({ vault, version, pid, paths }: Services): WireStatus {
+async function describeStatus(services: Services): Promise<WireStatus> {
+  const { vault, version, pid, paths, engine } = services;
   const { root, socket, operatorSocket } = paths;
   return {
     version,
     protocol: PROTOCOL_VERSION,
     pid,
     vault: describeVault(vault),
-    operatorPassphrase: null,
+    operatorPassphrase: vault.status().locked ? null : await engine.operators.isSet(),
     paths: { root, socket, operatorSocket },
   };
 }
-
-// --- secrets
-
-const listSecrets: Handler = async ({ query }, { vault }) => {
-  const { after, limit, includeDeleted, ...where } = parseQuery(query, schemas.secretsQuery);
-  const scope = scopeOf(where);
-  return ok(
-    await vault.listSecrets({
-      ...(after === undefined ? {} : { after }),
-      ...(limit === undefined ? {} : { limit }),
-      ...(scope === null ? {} : { scope }),
-      includeDeleted: includeDeleted === "true",
-    }),
-  );
-};
-
-function scopeOf({ scope, ...ids }: Omit<z.output<typeof schemas.secretsQuery>, "after">) {
-  if (scope === undefined) {
-    if (Object.values(ids).some((value) => value !== undefined)) {
-      throw new Problem("invalid_request", "`workspaceId` and `groupId` go with `scope`");
-    }
-    return null;
-  }
-  const { workspaceId, groupId } = ids as { workspaceId?: string; groupId?: string };
-  const members = {
-    kind: scope,
-    ...(workspaceId === undefined ? {} : { workspaceId }),
-    ...(groupId === undefined ? {} : { groupId }),
-  };
-  const parsed = schemas.scope.safeParse(members);
-  if (!parsed.success) {
-    throw new Problem("invalid_request", `\`scope=${scope}\` goes with other ids than these`);
-  }
-  return parsed.data satisfies Scope;
-}
-
-const createSecret: Handler = async (exchange, services) => {
-  const broker = services.engine.broker();
-  const { secret, value } = await readNewSecret(exchange);
-  try {
-    return created(await broker.createSecret({ ...secret, value }));
-  } finally {
-    value.fill(0);
-  }
-};
-
-async function readNewSecret(exchange: Exchange) {
-  if (!isMultipart(exchange.request)) {
-    throw new Problem("invalid_request", "the content type must be multipart/form-data");
-  }
-  exchange.continueBody();
-  const reader = readMultipart(exchange.request);
-  let value: Uint8Array | null = null;
-  try {
-    const octets = await readPart(reader, "secret", JSON_BYTES_MAX);
-    const secret = parseJson(octets, schemas.newSecret);
-    value = await readPart(reader, "value", VALUE_BYTES_MAX);
-    requireValue(value);
-    if ((await reader.next()) !== null) {
-      throw new Problem("invalid_request", "there are parts after `value`");
-    }
-    return { secret, value };
-  } catch (error) {
-    value?.fill(0);
-    throw error;
-  } finally {
-    reader.close();
-  }
-}
-
-async function readPart(
-  reader: MultipartReader,
-  name: string,
-  bytesMax: number,
-): Promise<Uint8Array> {
-  const part = await reader.next();
-  if (part?.name !== name) {
-    throw new Problem("invalid_request", "the parts must be `secret`, then `value`");
-  }
-  return collect(part.body, bytesMax);
-}
-
-function requireValue(value: Uint8Array): void {
-  if (value.length === 0) throw new Problem("invalid_request", "the value is empty");
-}
-
-const describeSecret: Handler = async (exchange, services) => {
-  parseQuery(exchange.query, schemas.noQuery);
-  return ok(await services.engine.broker().findSecret(parameter(exchange, "id")));
-};
-
-const updateSecret: Handler = async (exchange, services) => {
-  const broker = services.engine.broker();
-  const change = await readJson(exchange, schemas.secretChange);
-  const { secretId } = await broker.findSecret(parameter(exchange, "id"));
-  return ok((await broker.updateSecret(secretId, change)).secret);
-};
-
-const rotateSecret: Handler = async (exchange, services) => {
-  const broker = services.engine.broker();
-  const value = await readOctets(exchange, VALUE_BYTES_MAX);
-  try {
-    requireValue(value);
-    const { secretId } = await broker.findSecret(parameter(exchange, "id"));
-    return ok(await broker.rotateSecret(secretId, value));
-  } finally {
-    value.fill(0);
-  }
-};
-
-const deleteSecret: Handler = async (exchange, services) => {
-  const broker = services.engine.broker();
-  const { secretId } = await broker.findSecret(parameter(exchange, "id"));
-  return ok(await broker.deleteSecret(secretId));
-};
 
 // --- credentials and capabilities
 
@@ -202,34 +83,22 @@ const deleteCapability: Handler = async (exchange, services) => {
   return ok({ id });
 };
 
-// --- audit
-
-const readAudit: Handler = async ({ query }, { vault }) => {
-  const { limit, beforeSeq } = parseQuery(query, schemas.auditQuery);
-  const items = await vault.audit.read({
-    ...(limit === undefined ? {} : { limit }),
-    ...(beforeSeq === undefined ? {} : { beforeSeq }),
-  });
-  return ok({ items: items.map(({ seq, tsMs, event }) => ({ seq, tsMs, event })) });
-};
-
-const verifyAudit: Handler = async ({ query }, { vault }) => {
-  parseQuery(query, schemas.noQuery);
-  return ok(await vault.audit.verify());
-};
-
 // --- settings and the daemon itself
 
 const showSettings: Handler = ({ query }, { engine }) => {
   parseQuery(query, schemas.noQuery);
   engine.requireUnlocked();
-  return ok(engine.settings);
+  return ok(showAll(engine.settings));
 };
 
 const updateSettings: Handler = async (exchange, { engine }) => {
   engine.requireUnlocked();
-  return ok(await engine.changeSettings(await readJson(exchange, settingsChange)));
+  return ok(showAll(await engine.changeSettings(await readJson(exchange, settingsChange))));
 };
+
+function showAll(settings: DaemonSettings): WireSettings {
+  return { ...settings, auditRetentionDays: null };
+}
 
 const unlock: Handler = async (exchange, services) => {
   const empty = exchange.request.headers["content-length"] === "0";
@@ -255,24 +124,25 @@ const shutdown: Handler = (_exchange, services) => {
 /** Everything the operator socket serves. */
 export const operatorRoutes: readonly Route[] = [
   ...sharedRoutes,
-  { method: "GET", path: ROUTES.status, handler: status },
-  { method: "GET", path: ROUTES.secrets, handler: listSecrets },
-  { method: "POST", path: ROUTES.secrets, handler: createSecret },
-  { method: "GET", path: `${ROUTES.secrets}/{id}`, handler: describeSecret },
-  { method: "PATCH", path: `${ROUTES.secrets}/{id}`, handler: updateSecret },
-  { method: "PUT", path: `${ROUTES.secrets}/{id}/value`, handler: rotateSecret },
-  { method: "DELETE", path: `${ROUTES.secrets}/{id}`, handler: deleteSecret },
+  { method: "GET", path: ROUTES.status, handler: status, open: true },
+  ...secretRoutes,
   { method: "GET", path: ROUTES.credentials, handler: listCredentials },
   { method: "POST", path: ROUTES.credentials, handler: createCredential },
   { method: "DELETE", path: `${ROUTES.credentials}/{id}`, handler: deleteCredential },
   { method: "POST", path: ROUTES.capabilities, handler: createCapability },
   { method: "DELETE", path: `${ROUTES.capabilities}/{id}`, handler: deleteCapability },
-  { method: "GET", path: ROUTES.audit, handler: readAudit },
-  { method: "GET", path: ROUTES.auditVerify, handler: verifyAudit },
+  ...policyRoutes,
+  ...bindingRoutes,
+  ...providerRoutes,
   ...tokenRoutes,
-  { method: "GET", path: "/aivault/settings", handler: showSettings },
-  { method: "PATCH", path: "/aivault/settings", handler: updateSettings },
-  { method: "POST", path: ROUTES.lock, handler: lock },
-  { method: "POST", path: ROUTES.unlock, handler: unlock },
-  { method: "POST", path: ROUTES.shutdown, handler: shutdown },
+  ...auditRoutes,
+  { method: "GET", path: ROUTES.settings, handler: showSettings },
+  { method: "PATCH", path: ROUTES.settings, handler: updateSettings },
+  { method: "PUT", path: ROUTES.settings, handler: updateSettings },
+  ...masterRoutes,
+  ...operatorAuthRoutes,
+  // Whoever could not do these could still end the process, or knows the passphrase.
+  { method: "POST", path: ROUTES.lock, handler: lock, open: true },
+  { method: "POST", path: ROUTES.unlock, handler: unlock, open: true },
+  { method: "POST", path: ROUTES.shutdown, handler: shutdown, open: true },
 ];

@@ -4,6 +4,7 @@ import type { ServerResponse } from "node:http";
 import {
   type ProblemBody,
   RESPONSE_HEADERS,
+  type WireConfirmation,
   type WireErrorCode,
   type WireReason,
 } from "@aivault/client/protocol";
@@ -21,6 +22,7 @@ export class Problem extends Error {
   readonly reason: WireReason | null;
   readonly hint: string | null;
   readonly retryAfterMs: number | null;
+  readonly confirmation: WireConfirmation | null;
 
   constructor(
     code: WireErrorCode,
@@ -29,6 +31,7 @@ export class Problem extends Error {
       reason?: WireReason | null;
       hint?: string;
       retryAfterMs?: number;
+      confirmation?: WireConfirmation;
       cause?: unknown;
     } = {},
   ) {
@@ -37,6 +40,7 @@ export class Problem extends Error {
     this.reason = options.reason ?? null;
     this.hint = options.hint ?? null;
     this.retryAfterMs = options.retryAfterMs ?? null;
+    this.confirmation = options.confirmation ?? null;
   }
 }
 
@@ -53,6 +57,7 @@ export interface ProblemFacts {
   readonly message: string;
   readonly hint: string | null;
   readonly retryAfterMs: number | null;
+  readonly confirmation: WireConfirmation | null;
 }
 
 /**
@@ -72,6 +77,7 @@ export function sendProblem(
     message: problem.message,
     ...(problem.hint === null ? {} : { hint: problem.hint }),
     requestId,
+    ...(problem.confirmation === null ? {} : { confirmation: problem.confirmation }),
   };
   const octets = Buffer.from(JSON.stringify(body));
   response.writeHead(problem.status, {

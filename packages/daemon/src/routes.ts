@@ -1,4 +1,7 @@
-/** Which handler a method and a path lead to: one table per socket, matched exactly. */
+/**
+ * Which handler a method and a path lead to: one table per socket, matched exactly. D1: a route that
+ * is not in a socket's table does not exist there.
+ */
 
 import type { Exchange, Reply } from "./exchange.ts";
 import { Problem } from "./problem.ts";
@@ -15,6 +18,11 @@ export interface Route {
   /** Segments after `/aivault`; `{name}` takes one segment, percent-decoded. */
   readonly path: string;
   readonly handler: Handler;
+  /**
+   * On the operator socket: works without an operator session, because it says nothing that is secret
+   * and lets nobody do anything, or is how one gets a session. Default false.
+   */
+  readonly open?: boolean;
 }
 
 export interface RouteMatch {

@@ -58,6 +58,62 @@ export const newCapability = z.strictObject({
   rules: z.array(pathRule).min(1).max(100),
 });
 
+/** Body of `POST /aivault/secrets/{idOrName}/attach` and `…/detach`. */
+export const group = z.strictObject({ workspaceId: id, groupId: id });
+
+const amount = z.number().int().min(1).max(Number.MAX_SAFE_INTEGER);
+
+/** Body of `PUT /aivault/capabilities/{id}/policy`. */
+export const policy = z.strictObject({
+  requestsPerMinute: amount.exactOptional(),
+  concurrency: amount.exactOptional(),
+  requestBytesMax: amount.exactOptional(),
+  responseBytesMax: amount.exactOptional(),
+  totalMs: amount.exactOptional(),
+  idleMs: amount.exactOptional(),
+  responseBlock: z.array(z.string().min(1).max(128)).max(100).exactOptional(),
+  followRedirects: z.boolean().exactOptional(),
+});
+
+/** Body of `POST /aivault/bindings`. */
+export const newBinding = z
+  .strictObject({
+    id: id.exactOptional(),
+    capability: id,
+    scope: scope.exactOptional(),
+    consumer: z.nullable(z.string().min(1).max(128)).exactOptional(),
+    credential: id.exactOptional(),
+    secret: id.exactOptional(),
+  })
+  .refine(
+    ({ credential, secret }) => (credential === undefined) !== (secret === undefined),
+    "names either a credential or a secret",
+  );
+
+/** Part `options` of `POST /aivault/rotate-master`. */
+export const rotateMaster = z.strictObject({
+  to: z
+    .discriminatedUnion("kind", [
+      z.strictObject({
+        kind: z.literal("file"),
+        path: z.string().min(1).max(4096).exactOptional(),
+      }),
+      z.strictObject({
+        kind: z.literal("env"),
+        variable: z
+          .string()
+          .regex(/^[A-Za-z_][A-Za-z0-9_]{0,127}$/, "is no variable's name")
+          .exactOptional(),
+      }),
+      z.strictObject({ kind: z.literal("passphrase") }),
+      z.strictObject({ kind: z.enum(["macos-keychain", "secret-service", "credential-manager"]) }),
+    ])
+    .exactOptional(),
+});
+
+/** Body of `POST /aivault/providers`: what it must be, the registry's own parser says. */
+export const provider = z.record(z.string(), z.json());
+
 const count = (max: number) =>
   z
     .string()
@@ -85,6 +141,15 @@ export const pageQuery = z.strictObject({
 export const auditQuery = z.strictObject({
   limit: count(1000).exactOptional(),
   beforeSeq: count(Number.MAX_SAFE_INTEGER).exactOptional(),
+});
+
+/** Query of `GET /aivault/audit/tail`. */
+export const tailQuery = z.strictObject({
+  afterSeq: z
+    .string()
+    .regex(/^(?:0|[1-9][0-9]{0,15})$/, "must be a number")
+    .transform(Number)
+    .exactOptional(),
 });
 
 /** Query of the lists that have one page; `after` is accepted so that paging clients need no exception. */

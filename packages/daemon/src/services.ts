@@ -2,6 +2,7 @@
 
 import type { Vault } from "@aivault/vault-core";
 import type { Logger } from "pino";
+import type { Confirmations } from "./confirmations.ts";
 import type { Engine } from "./engine.ts";
 import type { VaultPaths } from "./paths.ts";
 
@@ -12,6 +13,7 @@ export interface Services {
   readonly vault: Vault;
   readonly log: Logger;
   readonly engine: Engine;
+  readonly confirmations: Confirmations;
   /** Begin to close the daemon; returns at once. */
   shutdown(): void;
 }

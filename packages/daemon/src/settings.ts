@@ -25,7 +25,12 @@ export const settingsSchema = z.strictObject({
     .int()
     .min(1_000)
     .max(365 * 24 * HOUR_MS),
+  /** `group`: an audit entry is on disk within 50 ms. `disk`: before what it records is released. */
+  auditDurability: z.enum(["group", "disk"]),
 });
+
+/** What is in the document; how durable the audit log is, the vault itself keeps. */
+const documentSchema = settingsSchema.omit({ auditDurability: true });
 
 export type DaemonSettings = Readonly<z.output<typeof settingsSchema>>;
 
@@ -35,6 +40,7 @@ export const settingsChange = z
     requireToken: settingsSchema.shape.requireToken.exactOptional(),
     lockAfterIdleMs: settingsSchema.shape.lockAfterIdleMs.exactOptional(),
     tokenTtlMsMax: settingsSchema.shape.tokenTtlMsMax.exactOptional(),
+    auditDurability: settingsSchema.shape.auditDurability.exactOptional(),
   })
   .refine((change) => Object.keys(change).length > 0, "names nothing to change");
 
@@ -42,6 +48,7 @@ export const DEFAULT_SETTINGS: DaemonSettings = {
   requireToken: false,
   lockAfterIdleMs: null,
   tokenTtlMsMax: 24 * HOUR_MS,
+  auditDurability: "group",
 };
 
 /**
@@ -51,10 +58,12 @@ export const DEFAULT_SETTINGS: DaemonSettings = {
  * tightened something that we cannot see.
  */
 export async function readSettings(vault: Vault): Promise<DaemonSettings> {
+  const auditDurability = vault.auditDurability === "disk" ? "disk" : "group";
   const document = await vault.getDocument(KIND, ID);
-  if (document === null) return DEFAULT_SETTINGS;
-  const result = settingsSchema.safeParse(document.value);
-  return result.success ? result.data : { ...DEFAULT_SETTINGS, requireToken: true };
+  if (document === null) return { ...DEFAULT_SETTINGS, auditDurability };
+  const result = documentSchema.safeParse(document.value);
+  const settings = result.success ? result.data : { ...DEFAULT_SETTINGS, requireToken: true };
+  return { ...settings, auditDurability };
 }
 
 /** Change some settings. Recorded first: what cannot be recorded is not changed. */
@@ -64,6 +73,8 @@ export async function changeSettings(
 ): Promise<DaemonSettings> {
   const changed = { ...(await readSettings(vault)), ...change };
   await vault.audit.append({ kind: "settings.changed", settings: changed satisfies JsonValue });
-  await vault.transaction((tx) => tx.putDocument(KIND, ID, changed));
+  const { auditDurability, ...document } = changed;
+  await vault.setAuditDurability(auditDurability === "disk" ? "disk" : "written");
+  await vault.transaction((tx) => tx.putDocument(KIND, ID, document));
   return changed;
 }

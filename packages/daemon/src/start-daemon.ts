@@ -5,6 +5,7 @@ import type { Writable } from "node:stream";
 import { isVaultError, Vault } from "@aivault/vault-core";
 import { openFileStore, systemRandom } from "@aivault/vault-core/node";
 import { callerRoutes } from "./caller-routes.ts";
+import { Confirmations } from "./confirmations.ts";
 import { Engine } from "./engine.ts";
 import { requireTrustworthyEnvironment } from "./environment.ts";
 import { DaemonError } from "./errors.ts";
@@ -60,6 +61,8 @@ export interface Daemon extends AsyncDisposable {
   readonly closed: Promise<void>;
   /** Stop accepting, finish or cut running requests at 10 s, flush the audit log, remove the sockets. */
   close(): Promise<void>;
+  /** Read again what is set in the vault: SIGHUP. Does not fail; what could not be read is logged. */
+  reload(): Promise<void>;
 }
 
 /** What running requests get when the daemon is told to stop. */
@@ -134,9 +137,12 @@ async function serveVault(
   const listeners: HttpListener[] = [];
   const engine = new Engine({
     vault,
+    paths,
     env: options.env,
     version: options.version,
     log,
+    invocationsRunning: () =>
+      listeners.reduce((sum, listener) => sum + listener.invocationsRunning, 0),
     abortRunning: async () => {
       await Promise.all(listeners.map((listener) => listener.abortInvocations()));
     },
@@ -174,6 +180,7 @@ async function serveVault(
     vault,
     log,
     engine,
+    confirmations: new Confirmations(Date.now, systemRandom),
     shutdown() {
       setImmediate(() => void close());
     },
@@ -240,6 +247,14 @@ async function serveVault(
     url,
     closed,
     close,
+    async reload() {
+      try {
+        await engine.reload();
+        log.info("reloaded");
+      } catch (error) {
+        log.error({ err: error }, "the settings could not be read again");
+      }
+    },
     [Symbol.asyncDispose]: close,
   };
 }

@@ -1,7 +1,7 @@
 /** Every condition that can end a request, to what the wire says of it: one table. */
 
 import { isBrokerError } from "@aivault/broker";
-import type { WireErrorCode, WireReason } from "@aivault/client/protocol";
+import type { WireConfirmation, WireErrorCode, WireReason } from "@aivault/client/protocol";
 import { isRegistryError, type RegistryErrorCode } from "@aivault/registry";
 import { isVaultError, type VaultErrorCode } from "@aivault/vault-core";
 import { Problem, type ProblemFacts } from "./problem.ts";
@@ -35,6 +35,7 @@ interface WireForm {
   /** Instead of the error's own message, where that would name files of the vault to a caller. */
   readonly message?: string;
   readonly hint?: string;
+  readonly reason?: WireReason;
 }
 
 const DAMAGED: WireForm = {
@@ -53,6 +54,7 @@ const VAULT: Readonly<Record<VaultErrorCode, WireForm>> = {
   // Reached by `POST /aivault/unlock` only: a vault whose key is in a file does not start.
   VAULT_KEY_MISMATCH: {
     code: "operator_auth_required",
+    reason: "passphrase_wrong",
     message: "the passphrase does not fit this vault",
   },
   VAULT_KEY_UNAVAILABLE: { code: "vault_unavailable" },
@@ -66,13 +68,20 @@ const VAULT: Readonly<Record<VaultErrorCode, WireForm>> = {
   VAULT_LEGACY_FORMAT: { code: "vault_unavailable" },
   VAULT_STORE_FAILED: {
     code: "vault_unavailable",
-    message: "the vault could not be read or written",
+    message: "the vault could not be read or written; once it can be, this works again",
+    hint: "aivault doctor",
   },
-  VAULT_STORE_FULL: { code: "vault_unavailable", message: "no space is left for the vault" },
+  VAULT_STORE_FULL: {
+    code: "vault_unavailable",
+    message: "no space is left for the vault, so nothing was done; once there is, this works again",
+    hint: "aivault doctor",
+  },
   // G18: what cannot be recorded does not happen.
   VAULT_AUDIT_FAILED: {
     code: "vault_unavailable",
-    message: "the audit log could not be written, so nothing was done",
+    message:
+      "the audit log could not be written, so nothing was done; once it can be, this works again",
+    hint: "aivault doctor",
   },
 };
 
@@ -89,16 +98,21 @@ const REGISTRY: Readonly<Record<RegistryErrorCode, WireErrorCode>> = {
  */
 export function describeError(error: unknown): ProblemFacts {
   if (error instanceof Problem) {
-    const { reason, hint, retryAfterMs } = error;
-    return facts(error.code, error.message, { reason, hint, retryAfterMs });
+    const { reason, hint, retryAfterMs, confirmation } = error;
+    return facts(error.code, error.message, { reason, hint, retryAfterMs, confirmation });
   }
   if (isBrokerError(error)) {
+    // A vault's own failure says the same whether or not the broker was asked first.
+    if (error.code === "vault_unavailable" && isVaultError(error.cause)) {
+      return describeError(error.cause);
+    }
     const { reason, hint, retryAfterMs } = error;
     return facts(error.code, error.message, { reason, hint, retryAfterMs });
   }
   if (isVaultError(error)) {
     const form = VAULT[error.code];
-    return facts(form.code, form.message ?? error.message, { hint: form.hint ?? null });
+    const { hint = null, reason = null } = form;
+    return facts(form.code, form.message ?? error.message, { hint, reason });
   }
   if (isRegistryError(error)) return facts(REGISTRY[error.code], error.message, {});
   return facts("internal", "something failed inside aivaultd; its log has this request id", {});
@@ -111,6 +125,7 @@ function facts(
     reason?: WireReason | null;
     hint?: string | null;
     retryAfterMs?: number | null;
+    confirmation?: WireConfirmation | null;
   },
 ): ProblemFacts {
   return {
@@ -120,5 +135,6 @@ function facts(
     message,
     hint: detail.hint ?? null,
     retryAfterMs: detail.retryAfterMs ?? null,
+    confirmation: detail.confirmation ?? null,
   };
 }

@@ -8,7 +8,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import type { Daemon } from "../src/start-daemon.ts";
 import { type StandIn, startStandIn, until } from "./stand-in.ts";
 import { type TestVault, testVault } from "./vault.ts";
-import { type Answer, call, form, json } from "./wire.ts";
+import { type Answer, call, confirmed, form, json } from "./wire.ts";
 
 const CANARY = "sk-proj-canary/+Zm9v==42";
 const CAPABILITY = "openai/chat-completions";
@@ -279,7 +279,9 @@ describe("secrets", () => {
       (await operate("PUT", `/aivault/secrets/${secretId}/value`, octets("w"))).json,
     ).toMatchObject({ valueVersion: 2 });
     expect((await operate("GET", "/aivault/secrets/OURS")).json).toMatchObject({ secretId });
-    expect((await operate("DELETE", "/aivault/secrets/OURS")).json).toMatchObject({
+    expect(
+      (await confirmed(daemon.operatorSocket, "DELETE", "/aivault/secrets/OURS")).json,
+    ).toMatchObject({
       secret: { secretId },
       dependants: [],
     });

@@ -109,8 +109,58 @@ describe.skipIf(!canBuild)("aivaultd", { timeout: 60_000 }, () => {
   ])("ends with a hint and no stack after %s", async (_, args, env, status, hint) => {
     const daemon = run(args, env);
     expect(await daemon.ended).toBe(status);
-    expect(daemon.stderr()).toMatch(/^aivaultd: error: .+\naivaultd: hint: .+\n$/);
+    expect(daemon.stderr()).toMatch(/^aivaultd: error: \[[A-Z_]+\] .+\naivaultd: hint: .+\n$/);
     expect(daemon.stderr()).toContain(hint);
+  });
+
+  it("names the code of a vault that does not open, and what helps", async () => {
+    await vault.init();
+    rmSync(vault.paths.keyFile);
+    const daemon = run();
+    expect(await daemon.ended).toBe(1);
+    expect(daemon.stderr()).toContain("aivaultd: error: [VAULT_KEY_UNAVAILABLE] ");
+    expect(daemon.stderr()).toContain("aivaultd: hint: aivault doctor");
+  });
+
+  it("G18: says of what a killed daemon was doing that nobody knows how it ended", async () => {
+    await vault.init({ dev: true });
+    const { child, ended } = await start(standIn.daemonEnvironment);
+    await storeKey();
+    const response = await stream({ x_stand_in: "hang-mid-body" });
+    response.on("error", () => undefined).resume();
+    const requestId = response.headers["aivault-request-id"];
+    child.kill("SIGKILL");
+    await ended;
+
+    const completions = async () => {
+      const path = "/aivault/audit?limit=20";
+      const { items } = (await call(vault.paths.operatorSocket, "GET", path)).json;
+      return items
+        .map(({ event }: { event: object }) => event)
+        .filter(({ kind }: { kind: string }) => kind === "invocation.completed");
+    };
+    const second = await start(standIn.daemonEnvironment);
+    const settled = { requestId, outcome: "unknown", capability: "openai/chat-completions" };
+    expect(await completions()).toEqual([expect.objectContaining(settled)]);
+    second.child.kill("SIGKILL");
+    await second.ended;
+    await start(standIn.daemonEnvironment);
+    expect(await completions()).toHaveLength(1);
+  });
+
+  it("reads its settings again at SIGHUP, and goes on", async () => {
+    await vault.init();
+    const { child } = await start();
+    child.kill("SIGHUP");
+    await until(async () => {
+      const { json: audit } = await call(
+        vault.paths.operatorSocket,
+        "GET",
+        "/aivault/audit?limit=1",
+      );
+      return audit.items[0].event.kind === "settings.reloaded";
+    });
+    expect((await call(vault.paths.socket, "GET", "/aivault/health")).status).toBe(200);
   });
 
   it("prints its version and its usage on stdout", () => {

@@ -53,6 +53,20 @@ export function call(
   });
 }
 
+/** A call that needs a confirmation, with it. */
+export async function confirmed(
+  socketPath: string,
+  method: string,
+  path: string,
+  options: CallOptions = {},
+): Promise<Answer> {
+  const asked = await call(socketPath, method, path, options);
+  const token: unknown = asked.json?.confirmation?.token;
+  if (asked.status !== 409 || typeof token !== "string") return asked;
+  const headers = { ...options.headers, "aivault-confirm": token };
+  return await call(socketPath, method, path, { ...options, headers });
+}
+
 /** A JSON body. */
 export function json(value: unknown): CallOptions {
   return { headers: { "content-type": "application/json" }, body: JSON.stringify(value) };
