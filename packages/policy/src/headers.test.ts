@@ -241,3 +241,43 @@ describe("responseHeaders", () => {
     ).toEqual(["link", "link"]);
   });
 });
+
+// Found by changing headers.ts and seeing which change no test noticed (docs/testing.md).
+describe("what decides about a header", () => {
+  it("is what Connection names, and no other header's value", () => {
+    const list: Pairs = [
+      ["x-note", "accept, x-a"],
+      ["accept", "*/*"],
+      ["x-a", "1"],
+    ];
+    expect(request(list)).toEqual(list.map((pair) => [...pair]));
+    expect(response(list)).toEqual(["x-note", "accept", "x-a"]);
+  });
+
+  it("is each name in Connection, with or without white space", () => {
+    const list: Pairs = [
+      ["Connection", "close , x-b,\tX_C"],
+      ["x-b", "1"],
+      ["x-c", "1"],
+      ["x-d", "1"],
+    ];
+    expect(request(list)).toEqual([["x-d", "1"]]);
+    expect(response(list)).toEqual(["x-d"]);
+  });
+
+  it.each([
+    "x-session",
+    "x-session-id",
+    "session-id",
+    "X_Session",
+    "www-authenticate",
+    "set-cookie2",
+  ])("G9: strips %s from an answer", (name) => {
+    expect(response([[name, "v"]])).toEqual([]);
+  });
+
+  it("is not what surrounds a value: all of it white space is an empty one", () => {
+    expect(request([["x-a", " \t "]])).toEqual([["x-a", ""]]);
+    expect(request([["x-a", " a b "]])).toEqual([["x-a", "a b"]]);
+  });
+});

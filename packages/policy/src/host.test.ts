@@ -151,3 +151,82 @@ describe("parseInternalHost", () => {
     expect(parseInternalHost(text)).toEqual(invalid);
   });
 });
+
+// Found by changing host.ts and seeing which change no test noticed (docs/testing.md).
+describe("what decides about a host", () => {
+  const long = (length: number) => `${"a".repeat(60)}.`.repeat(4) + "b".repeat(length - 244);
+
+  it("is that it has at most 253 characters", () => {
+    expect(parseHost(long(253))).toEqual({ ok: true, value: long(253) });
+    expect(parseHost(long(254))).toEqual(invalid);
+  });
+
+  it.each(["\u212aelvin.org", "example.\u212a.org", "a\u017f.org"])(
+    "is that it is ASCII before case is folded: %s",
+    (text) => {
+      expect(parseHost(text)).toEqual(invalid);
+      expect(hostMatches({ host: text.toLowerCase(), wildcard: false }, text)).toBe(false);
+    },
+  );
+
+  it.each([
+    ..."local localdomain internal intranet private corp home lan onion invalid alt".split(" "),
+    ..."home.arpa svc cluster.local localhost".split(" "),
+  ])("G5: is that its last labels are not `%s`", (name) => {
+    expect(parseHost(name)).toEqual(invalid);
+    expect(parseHost(`a.${name}`)).toEqual(invalid);
+    expect(parseHost(`a${name}.org`).ok).toBe(true);
+    expect(parseHost(`${name}.org`).ok).toBe(true);
+  });
+
+  it.each(["example.r2", "example.2d", "example.0x1g", "1.example", "0x7f.example"])(
+    "is not that a label only begins or ends like a number: %s",
+    (text) => {
+      expect(parseHost(text)).toEqual({ ok: true, value: text });
+    },
+  );
+
+  it.each([
+    "xn--99999999",
+    "xn--a",
+    "xn--x-sy8h",
+    "xn--dca",
+    "xn--kja",
+    "xn--hba",
+    "xn--a-wbb",
+    "xn--ab-g1t",
+    "xn--zn7c",
+  ])("is that its A-labels are valid ones: %s", (label) => {
+    expect(parseHost(`${label}.org`)).toEqual(invalid);
+  });
+
+  it("is not that a label begins without a mark only if it has none", () => {
+    // Hindi, with vowel signs and a virama inside.
+    expect(parseHost("xn--j2bd4cyac6f.example.org").ok).toBe(true);
+  });
+
+  it.each([
+    ["*.example.org", "example.com"],
+    ["*.example.org", "example.org"],
+    ["*.example.org", "a.example.org.evil.net"],
+    ["*.example.org", "evilexample.org"],
+    ["a.example.org", "*.example.com"],
+    ["example.org", "*.example.org"],
+    ["*.example.org", "*.example.org"],
+    ["*.a.example.org", "*.example.org"],
+  ])("G5: is that both sides name it: %s and %s do not meet", (capability, credential) => {
+    expect(deriveHost(capability, [credential])).toEqual(notAllowed);
+  });
+
+  it("takes nothing around an internal host for a part of it", () => {
+    for (const text of [
+      "x[::1]:443",
+      "https://build:443",
+      "build:443x",
+      "build:443\n",
+      " build:1",
+    ]) {
+      expect(parseInternalHost(text)).toEqual(invalid);
+    }
+  });
+});

@@ -139,3 +139,60 @@ describe("managedPathConflict", () => {
     expect(managedPathConflict("/anything", "/{{secret}}").ok).toBe(true);
   });
 });
+
+// Found by changing path-rule.ts and seeing which change no test noticed (docs/testing.md).
+describe("what decides about a path", () => {
+  it.each([
+    ["pattern", "xv1", "/v1"],
+    ["pattern", "/{id}", "/a/"],
+    ["pattern", "/{id}/", "/a"],
+    ["pattern", "/a", "/a/"],
+    ["pattern", "/a/", "/a"],
+    ["pattern", "/v{id}", "/1v"],
+    ["pattern", "/{id}.json", "/.json"],
+    ["pattern", "/{id", "/xx{id"],
+    ["pattern", "/{id", "/id"],
+    ["prefix", "v1", "/v1"],
+    ["exact", "/v1", "/v1/"],
+  ] as const)("G7: %s %s does not match %s", (match, pattern, path) => {
+    expect(matchPath({ match, path: pattern }, path)).toBe(false);
+  });
+
+  it.each([
+    ["pattern", "/v{id}", "/v1"],
+    ["pattern", "/{tenant}/x", "/t/x"],
+    ["pattern", "/repos/{owner}/{path+}", "/repos/o/a"],
+    ["pattern", "/repos/{owner}/{path+}", "/repos/o/a/b"],
+  ] as const)("%s %s matches %s", (match, path, request) => {
+    expect(parsePathRule(rule(match, path)).ok).toBe(true);
+    expect(matchPath({ match, path }, request)).toBe(true);
+  });
+
+  it.each(["/{a+}/b", "{path+}", "/x{path+}", "/{path+}x", "/{+}", "/{1+}", "/{p+}{q}"])(
+    "refuses the pattern %s: only the last segment may stand for several, by itself",
+    (path) => {
+      expect(parsePathRule(rule("pattern", path)).ok).toBe(false);
+    },
+  );
+
+  it.each(["/{path+}", "/{p+}", "/a/{p_2+}"])("accepts the pattern %s", (path) => {
+    expect(parsePathRule(rule("pattern", path))).toEqual({
+      ok: true,
+      value: rule("pattern", path),
+    });
+  });
+
+  it.each(["/../{id}", "/a%2fb/{id}", "//{id}", "/a b/{id}", "/%61/{id}"])(
+    "refuses the pattern %s, whose text is no canonical path",
+    (path) => {
+      expect(parsePathRule(rule("pattern", path)).ok).toBe(false);
+    },
+  );
+
+  it("names the query, and not the method, when a rule for the method failed by its query", () => {
+    const constrained = { ...rule("exact", "/a"), query: { required: { x: "1" } } };
+    const rules = [rule("exact", "/a", ["POST"]), constrained];
+    expect(allows(rules, "GET", "/a", "x=2")).toEqual(denied("path_not_allowed"));
+    expect(allows(rules, "GET", "/a", "x=1")).toEqual({ ok: true, value: 1 });
+  });
+});

@@ -120,3 +120,27 @@ describe("parseTarget", () => {
     expect(read("/a%5cb", options)).toEqual(traversal);
   });
 });
+
+// Found by changing target.ts and seeing which change no test noticed (docs/testing.md).
+describe("what decides about a target", () => {
+  it.each(["/a?%c0%ae", "/a?x=%ff", "/a?x=%ed%a0%80", "/a?%e2%82", "/a?x=%80"])(
+    "is that the bytes of the query are UTF-8: %s",
+    (raw) => {
+      expect(read(raw)).toEqual(invalid);
+    },
+  );
+
+  it.each([
+    "/%zz",
+    "/a%2",
+    "/a%",
+    "/a?%zz",
+    "/a?x=%2",
+    "/\u00e9",
+    "/\u007f",
+    "/a?\u0080",
+    "/a?\u007f",
+  ])("is that it has no malformed escape and nothing beyond ASCII: %j", (raw) => {
+    expect(read(raw)).toEqual(invalid);
+  });
+});
