@@ -33,6 +33,13 @@ export function knownFindings(): readonly Found[] {
     .map((name) => JSON.parse(readFileSync(join(FINDINGS, name), "utf8")));
 }
 
+/** Whether a finding is of a kind that is known, and not mended yet. */
+export function isOpen({ target, what }: Found): boolean {
+  return knownFindings().some(
+    (one) => one.open !== undefined && one.target === target && one.what === what,
+  );
+}
+
 /** @returns The path of the file. */
 export function keepFinding(found: Found): string {
   mkdirSync(FINDINGS, { recursive: true });

@@ -1,7 +1,7 @@
 // The short form of `pnpm fuzz`, every finding it ever had, and proof that it can find something.
 import { describe, expect, it } from "vitest";
 import { attempt, fuzz } from "../fuzz/engine.ts";
-import { keptInputs, knownFindings } from "../fuzz/store.ts";
+import { isOpen, keptInputs, knownFindings } from "../fuzz/store.ts";
 import { type AnyTarget, demand } from "../fuzz/target.ts";
 import { TARGETS } from "../fuzz/targets/index.ts";
 
@@ -22,19 +22,22 @@ describe("fuzzing", () => {
     (_guarantee, name, target) => {
       const { executions, found } = fuzz(target, keptInputs(name), MILLIS, 1);
       process.stderr.write(`fuzz: ${name}: ${executions} executions\n`);
-      expect(found).toEqual([]);
+      expect(found.filter((one) => !isOpen(one))).toEqual([]);
       expect(executions).toBeGreaterThan(target.seeds.length);
     },
     60_000,
   );
 
-  it("no longer finds what it once found", () => {
-    for (const { target: name, what, input } of knownFindings()) {
-      const target = TARGETS.find((one) => one.name === name);
+  it.each(knownFindings().map((one) => [one.target, JSON.stringify(one.input), one] as const))(
+    "once found something in %s with %s: mended, or said to be open",
+    (name, _input, one) => {
+      const target = TARGETS.find((other) => other.name === name);
       if (target === undefined) throw new Error(`a finding names the target ${name}`);
-      expect([what, attempt(target, input).what]).toEqual([what, null]);
-    }
-  });
+      // Whoever mends one takes `open` out of its file; then it may never come back.
+      const { what } = attempt(target, one.input);
+      expect(what === null).toBe(one.open === undefined);
+    },
+  );
 
   const control = (check: (input: string) => string): AnyTarget =>
     ({

@@ -97,7 +97,10 @@ export const headersTarget: Target<Input> = {
 
 function wellFormed(headers: readonly HeaderPair[]): void {
   for (const { name, value } of headers) {
-    demand(name === name.toLowerCase() && value === value.trim(), "a header is not normalised");
+    demand(
+      name === name.toLowerCase() && !/^[ \t]|[ \t]$/.test(value),
+      "a header is not normalised",
+    );
     demand(!/[\r\n\0]/.test(value), "a value carries a line break");
     // Node's own rules; they throw.
     validateHeaderName(name);

@@ -121,8 +121,9 @@ function resolve(path: string, cutsParameters: boolean): string {
 
 /** Whether a reading is under the literal beginning of a rule, on a boundary. */
 function lies(seen: string, { match, path }: PathRule): boolean {
-  const fixed = decodeURIComponent(match === "pattern" ? path.replace(/[^/]*\{.*$/s, "") : path);
-  for (const start of [fixed, resolve(fixed, true)]) {
+  const literal = match === "pattern" ? path.replace(/[^/]*\{.*$/s, "") : path;
+  const decoded = decodeURIComponent(literal);
+  for (const start of [literal, decoded, resolve(decoded, true)]) {
     if (seen === start || /[/.:]$/.test(start)) {
       if (seen.startsWith(start)) return true;
     } else if (seen.startsWith(`${start}/`) || seen.startsWith(`${start};`)) return true;
