@@ -39,11 +39,15 @@ const where = (auth) => {
   }
 };
 
+const allowedParameters = (allowed) =>
+  allowed.length > 3 ? `only ${allowed.length} known parameters` : `only ${allowed.join(", ")}`;
+
 const rule = ({ methods, path, match, query }) => {
   const tail = match === "prefix" ? (/[/.:]$/.test(path) ? "…" : "[/…]") : "";
   const conditions = [
     ...Object.entries(query?.required ?? {}).map(([name, value]) => `${name}=${value}`),
     ...(query?.forbidden ?? []).map((name) => `no ${name}`),
+    ...(query?.allowed === undefined ? [] : [allowedParameters(query.allowed)]),
   ];
   return `${methods.join(" ")} ${path}${tail}${conditions.length > 0 ? ` (${conditions.join(", ")})` : ""}`;
 };
@@ -59,8 +63,8 @@ const section = (provider) => {
   if (provider.regions) facts.push(`regions ${Object.keys(provider.regions).map(code).join(", ")}`);
   const checked =
     provider.checked === undefined
-      ? "not compared path by path yet"
-      : `compared ${provider.checked}`;
+      ? "**not compared** path by path yet"
+      : `compared on ${provider.checked}`;
   lines.push(`${facts.join(" · ")} · [documentation](${provider.docsUrl}), ${checked}`, "");
   for (const alternative of provider.alternatives ?? []) {
     lines.push(
@@ -74,7 +78,9 @@ const section = (provider) => {
     const shown = rules.slice(0, 4).map((entry) => code(cell(rule(entry))));
     if (rules.length > shown.length) shown.push(`and ${rules.length - shown.length} more`);
     const text = notes === undefined ? description : `${description} ${notes}`;
-    lines.push(`| ${code(id)} | ${risk} | ${cell(text)} | ${shown.join("<br>")} |`);
+    lines.push(
+      `| <a id="${rowAnchor(id)}"></a>${code(id)} | ${risk} | ${cell(text)} | ${shown.join("<br>")} |`,
+    );
   }
   return lines.join("\n");
 };
@@ -85,6 +91,32 @@ const anchor = (name) =>
     .replaceAll(/[^a-z0-9 _-]/g, "")
     .replaceAll(" ", "-");
 
+/** Where the row of a capability is; no heading makes such an anchor. */
+const rowAnchor = (id) => `capability-${id.replace("/", "-")}`;
+
+const compared = providers.filter(({ checked }) => checked !== undefined);
+const rest = providers.filter(({ checked }) => checked === undefined);
+const link = ({ name }) => `[${name}](#${anchor(name)})`;
+
+const providerTable = providers
+  .map((provider) => {
+    const secrets = [provider, ...(provider.alternatives ?? [])].flatMap((way) => way.secrets);
+    const unique = [...new Map(secrets.map((secret) => [secret.name, secret])).values()];
+    const { id, capabilities: own, checked = "not yet" } = provider;
+    return `| ${link(provider)} | ${code(id)} | ${names(unique)} | ${own.length} | ${checked} |`;
+  })
+  .join("\n");
+
+const byName = new Map();
+for (const { id } of capabilities) {
+  const [provider, name] = id.split("/");
+  byName.set(name, [...(byName.get(name) ?? []), `[${provider}](#${rowAnchor(id)})`]);
+}
+const capabilityTable = [...byName.keys()]
+  .sort()
+  .map((name) => `| ${code(name)} | ${byName.get(name).join(", ")} |`)
+  .join("\n");
+
 const page = `# Providers
 
 ${providers.length} providers with ${capabilities.length} capabilities, generated from
@@ -92,22 +124,45 @@ ${providers.length} providers with ${capabilities.length} capabilities, generate
 this one. \`aivault provider list\` and \`aivault provider describe <id>\` show the same, and the digest of
 what was compiled in: \`${digestOf(providers)}\`.
 
-${providers.filter(({ checked }) => checked !== undefined).length} of them were compared, path by path, with the documentation, API description or SDK that the provider
-publishes. The others say that they were not: look at the documentation before relying on one.
+**${compared.length} of them were compared**, path by path and with methods and hosts, with the documentation, API
+description or SDK that the provider publishes, on the day they show. **${rest.length} were not**: look at the
+documentation before relying on one. These are ${rest.map(link).join(", ")}.
 
-Search this page for a provider's name, a secret's name (\`OPENAI_API_KEY\`), a host or a capability id.
-In the column *requests*, \`[/…]\` means that the path may end there or go on with a slash, \`{name}\` is part
-of one segment, and \`{name+}\` is one or more segments.
+Look for a [provider](#by-provider), for [what it does](#by-capability), or search this page for a secret's
+name (\`OPENAI_API_KEY\`), a host or a capability id. In the column *requests*, \`[/…]\` means that the path
+may end there or go on with a slash, \`{name}\` is part of one segment, and \`{name+}\` is one or more
+segments.
+
+A definition of your own has the same form: [how one is written](../packages/registry/README.md#a-definition),
+and \`aivault provider add file.json\` adds it.
+
+## By category
 
 ${categories
   .map(
     (category) =>
       `- **${category}**: ${providers
         .filter((provider) => provider.category === category)
-        .map(({ name }) => `[${name}](#${anchor(name)})`)
+        .map(link)
         .join(", ")}`,
   )
   .join("\n")}
+
+## By provider
+
+| provider | id | secrets | capabilities | compared |
+|---|---|---|---|---|
+${providerTable}
+
+## By capability
+
+A capability's id is \`<provider>/<name>\`; this table goes by the name.
+
+| name | providers |
+|---|---|
+${capabilityTable}
+
+## The providers
 
 ${providers.map(section).join("\n\n")}
 `;

@@ -117,6 +117,22 @@ describe("the built-in registry", () => {
     expect(catalogue).toContain(registry.digest);
   });
 
+  it("has a catalogue in which every link within the page leads somewhere", () => {
+    const catalogue = readFileSync(`${root}/../../docs/registry.md`, "utf8");
+    const headings = [...catalogue.matchAll(/^#+ (.+)$/gm)].map(([, heading = ""]) =>
+      heading
+        .toLowerCase()
+        .replaceAll(/[^a-z0-9 _-]/g, "")
+        .replaceAll(" ", "-"),
+    );
+    const anchors = [...catalogue.matchAll(/<a id="([^"]+)">/g)].map(([, id = ""]) => id);
+    const places = [...headings, ...anchors];
+    expect(new Set(places).size).toBe(places.length);
+    const links = [...catalogue.matchAll(/\]\(#([^)]+)\)/g)].map(([, place = ""]) => place);
+    expect(links.filter((place) => !places.includes(place))).toEqual([]);
+    expect(anchors.length).toBe(registry.providers.flatMap((p) => p.capabilities).length);
+  });
+
   it("answers, part by part, as a registry of all definitions does", () => {
     const whole = createRegistry(
       Object.values(builtinDefinitions).map((text) => JSON.parse(text) as Provider),
