@@ -49,7 +49,7 @@ async function send(
           headers: [],
           body: null,
           bodyLength: null,
-          limits: { connectMs: 2000, headersMs: 2000, idleMs: 2000, totalMs: 5000 },
+          limits: { connectMs: 30_000, headersMs: 30_000, idleMs: 30_000, totalMs: 60_000 },
           ...more,
         },
         {
