@@ -10,6 +10,7 @@ import type { Handler, Route } from "./routes.ts";
 import { listQuery, noQuery } from "./schemas.ts";
 import { mint } from "./token-routes.ts";
 import { checkGrant } from "./tokens/grant.ts";
+import { invocationContext } from "./tokens/invocation-context.ts";
 import { showToken } from "./tokens/token-record.ts";
 import type { TokenChain } from "./tokens/token-store.ts";
 
@@ -30,8 +31,9 @@ const whoami: Handler = async (exchange, services) => {
 const capabilities: Handler = async (exchange, services) => {
   parseQuery(exchange.query, listQuery);
   const chain = await admit(exchange, services);
-  const all = await services.engine.broker().listCapabilities(exchange.principal);
-  return ok({ items: all.filter(({ id }) => isGranted(chain, id)), next: null });
+  const context = invocationContext(chain);
+  const items = await services.engine.broker().listCapabilities(exchange.principal, context);
+  return ok({ items, next: null });
 };
 
 const capability: Handler = async (exchange, services) => {

@@ -6,12 +6,14 @@ import type { Exchange } from "./exchange.ts";
 import { Problem } from "./problem.ts";
 import { type HttpResponseSink, responseSink } from "./response-sink.ts";
 import type { Services } from "./services.ts";
+import { invocationContext } from "./tokens/invocation-context.ts";
 import type { TokenChain } from "./tokens/token-store.ts";
 
 export interface InvokeOptions {
   readonly exchange: Exchange;
   readonly services: Services;
-  readonly invocation: Invocation;
+  /** Without its context, which the chain is. */
+  readonly invocation: Omit<Invocation, "context">;
   /** Already checked against `invocation`. */
   readonly chain: TokenChain | null;
   /** Changes the response on its way; default none. */
@@ -26,6 +28,7 @@ export interface InvokeOptions {
 export async function invoke(options: InvokeOptions): Promise<void> {
   const { exchange, services, invocation, chain, through } = options;
   if (chain !== null) await services.engine.tokens.spend(chain);
+  const context = invocationContext(chain);
   const stream = chain === null ? null : services.engine.streams.begin(chain);
   const signal =
     stream === null ? exchange.signal : AbortSignal.any([exchange.signal, stream.signal]);
@@ -33,7 +36,13 @@ export async function invoke(options: InvokeOptions): Promise<void> {
   // From here on the broker records what is decided.
   exchange.invoked();
   try {
-    await services.engine.broker().invoke(invocation, through?.(sink) ?? sink, signal);
+    await services.engine
+      .broker()
+      .invoke(
+        context === undefined ? invocation : { ...invocation, context },
+        through?.(sink) ?? sink,
+        signal,
+      );
   } catch (error) {
     breakOff(options, sink, error, stream?.signal.aborted ?? false);
     return;

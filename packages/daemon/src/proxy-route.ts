@@ -12,6 +12,7 @@ import { Problem, problemOf } from "./problem.ts";
 import { parseQuery } from "./query.ts";
 import { noQuery } from "./schemas.ts";
 import type { Services } from "./services.ts";
+import { invocationContext } from "./tokens/invocation-context.ts";
 
 const TIMEOUT_MS_MAX = 24 * 60 * 60 * 1000;
 
@@ -32,7 +33,9 @@ export async function proxy(exchange: Exchange, services: Services): Promise<Rep
     };
     if (envelope.dryRun) {
       exchange.invoked();
-      return ok({ decision: "allow", ...(await broker.plan(invocation)) } satisfies WirePlan);
+      const context = invocationContext(chain);
+      const plan = await broker.plan({ ...invocation, ...(context && { context }) });
+      return ok({ decision: "allow", ...plan } satisfies WirePlan);
     }
     await invoke({ exchange, services, invocation, chain });
     return null;

@@ -16,6 +16,7 @@ import { readTimeout } from "../proxy-route.ts";
 import { type Handler, unknownRoute } from "../routes.ts";
 import type { Services } from "../services.ts";
 import { checkGrant, pinnedCredential } from "../tokens/grant.ts";
+import { invocationContext } from "../tokens/invocation-context.ts";
 import type { TokenChain } from "../tokens/token-store.ts";
 import { findCapability } from "./find-capability.ts";
 import { rewriteLinks } from "./link.ts";
@@ -111,7 +112,9 @@ async function chooseCapability(
       hint: "aivault credential list",
     });
   }
-  const all = await broker.listCapabilities(principal);
+  // Within reach of whoever asks; which of them its token grants is another matter.
+  const { grants: _, ...place } = invocationContext(chain) ?? {};
+  const all = await broker.listCapabilities(principal, place);
   const ofProvider = all.filter(({ provider }) => provider === credential.provider);
   const granted = ofProvider.filter(({ id }) =>
     (chain ?? []).every(

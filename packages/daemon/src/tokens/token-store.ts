@@ -160,16 +160,15 @@ export class TokenStore {
   }
 
   /**
-   * Count one use of every token of a chain that is counted, all or none.
+   * Count one use of every token of a chain that has a number of them, all or none.
    *
-   * G10: the counts are in the vault, so that a restart gives nothing back.
+   * G10: the counts are in the vault, so that a restart gives nothing back. Such a token's rate is kept
+   * with its uses, so that what the rate refuses costs none; the rates of others are the broker's.
    *
    * @throws {Problem} `token_invalid` when one is used up, `rate_limited`.
    */
   async spend(chain: TokenChain): Promise<void> {
-    const counted = chain.filter(
-      ({ usesMax, perMinute }) => usesMax !== null || perMinute !== null,
-    );
+    const counted = chain.filter(({ usesMax }) => usesMax !== null);
     if (counted.length === 0) return;
     await this.#vault.transaction(async (tx) => {
       for (const record of counted) {
