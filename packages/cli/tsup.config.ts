@@ -10,10 +10,19 @@ const shared = {
   clean: false,
   noExternal: ["@aivault/client", "yargs-parser", "picocolors"],
   // The client's chunks say that they have no side effects, and a bundler may drop bare imports of them.
-  esbuildOptions: (options: { logOverride?: object }) => {
-    options.logOverride = { "ignored-bare-import": "silent" };
-  },
+  esbuildOptions,
 };
+
+function esbuildOptions(options: {
+  logOverride?: object;
+  minifyWhitespace?: boolean;
+  minifySyntax?: boolean;
+}): void {
+  options.logOverride = { "ignored-bare-import": "silent" };
+  // A third less to read and scan is 3 ms. Names stay, for stack traces in bug reports.
+  options.minifyWhitespace = true;
+  options.minifySyntax = true;
+}
 
 export default [
   base({ ...shared, entry: ["src/index.ts", "src/main.ts"] }),

@@ -36,6 +36,10 @@ export interface Positional {
 export interface Example {
   readonly title: string;
   readonly line: string;
+  /** Lines of shell that docs/cli.md has before it, so that it can be run as it stands there. */
+  readonly before?: readonly string[];
+  /** How docs/cli.md is to be run there: `terminal, types TEXT`, or `skip, REASON`. Default: as it is. */
+  readonly run?: string;
 }
 
 export interface Command {

@@ -2,11 +2,13 @@
 /**
  * `aivault`: the process. Everything else is loaded after the questions that need nothing.
  */
-import { readFileSync } from "node:fs";
-import { createRequire } from "node:module";
-
 // A bundle of its own; see tsup.config.ts.
 type Program = typeof import("./program.ts");
+
+// Not imported: an ES import of a built-in module evaluates all that it exports, for `fs` the streams
+// too, and `--version` needs none of them.
+const { readFileSync } = process.getBuiltinModule("node:fs");
+const { createRequire } = process.getBuiltinModule("node:module");
 
 const argv = process.argv.slice(2);
 const { version } = JSON.parse(

@@ -1,7 +1,7 @@
 /**
  * docs/cli.md, made from the declarations. A test keeps the file equal to this.
  */
-import { flagsOf } from "./command.ts";
+import { type Example, flagsOf } from "./command.ts";
 import { COMMAND_GROUPS } from "./commands/index.ts";
 import { flagSummary, flagText, usageOf } from "./help.ts";
 
@@ -39,12 +39,14 @@ function commandLines(
             ...flags.map((flag) => `| \`${flagText(flag)}\` | ${cell(flagSummary(flag))} |`),
           ].join("\n"),
         ]),
-    ...(examples.length === 0
-      ? []
-      : [
-          `\`\`\`console\n${examples.map(({ title, line }) => `# ${title}\n$ ${line}`).join("\n")}\n\`\`\``,
-        ]),
+    ...examples.map(exampleBlock),
   ];
+}
+
+// e2e/docs.e2e.ts runs every block as the comment above it says.
+function exampleBlock({ title, line, before = [], run }: Example): string {
+  const annotation = run === undefined ? "<!-- run -->" : `<!-- run: ${run} -->`;
+  return [annotation, "```sh", `# ${title}`, ...before, line, "```"].join("\n");
 }
 
 function sentence(summary: string): string {
@@ -64,8 +66,8 @@ const HEAD = `# Command line
 to do, \`aivault: hint: …\`. No command prints a secret value.
 
 Every command takes \`--help\` and \`--quiet\` (\`-q\`: no notes and warnings). Lists and \`status\` are for
-people unless \`--json\` or \`-v\` is given; all other commands answer in JSON when stdout is not a
-terminal. JSON gains members and loses none. \`NO_COLOR\` is honoured.
+people unless \`--json\` or \`-v\` is given, and so are \`doctor\` and \`setup\`; all other commands answer in
+JSON when stdout is not a terminal. JSON gains members and loses none. \`NO_COLOR\` is honoured.
 
 ## Exit status
 

@@ -111,6 +111,7 @@ export const credentialCommands: readonly Command[] = [
     examples: [
       {
         title: "An API of your own",
+        before: ["echo example | aivault secrets create ACME_KEY --value-stdin"],
         line: "aivault credential create acme --provider acme --secret-ref ACME_KEY --auth header --host api.acme.example",
       },
     ],

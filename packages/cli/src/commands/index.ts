@@ -23,8 +23,8 @@ export interface CommandGroup {
 export const COMMAND_GROUPS: readonly CommandGroup[] = [
   { title: "Use", commands: invokeCommands },
   { title: "Secrets", commands: secretCommands },
-  { title: "Capabilities", commands: capabilityCommands },
   { title: "Credentials", commands: credentialCommands },
+  { title: "Capabilities", commands: capabilityCommands },
   { title: "Providers", commands: providerCommands },
   { title: "Tokens", commands: tokenCommands },
   { title: "Vault", commands: vaultCommands },

@@ -134,6 +134,7 @@ export const invokeCommands: readonly Command[] = [
       { title: "One path, one method: nothing else to say", line: "aivault invoke openai/models" },
       {
         title: "Upload a file",
+        before: ["echo 'Remember the milk.' > notes.txt"],
         line: "aivault invoke openai/files --method POST --path /v1/files --multipart-field purpose=assistants --multipart-file file=notes.txt",
       },
       {

@@ -46,10 +46,15 @@ export const secretCommands: readonly Command[] = [
       ...JSON_FLAGS,
     ],
     examples: [
-      { title: "Type or paste the value, unseen", line: "aivault secrets create OPENAI_API_KEY" },
+      {
+        title: "Type or paste the value, unseen",
+        line: "aivault secrets create ANTHROPIC_API_KEY",
+        run: "terminal, types sk-ant-example",
+      },
       {
         title: "From another program",
         line: "pass show openai | aivault secrets create OPENAI_API_KEY --value-stdin",
+        run: "skip, needs the program pass",
       },
     ],
     load: async () => (await import("../run/secrets.ts")).runCreate,
@@ -88,7 +93,13 @@ export const secretCommands: readonly Command[] = [
     summary: "replace a secret's value; asks for it on the terminal",
     positionals: [WHICH],
     flags: [ID, ...VALUE_FLAGS, ...JSON_FLAGS],
-    examples: [{ title: "A new key", line: "aivault secrets rotate OPENAI_API_KEY" }],
+    examples: [
+      {
+        title: "A new key",
+        line: "aivault secrets rotate OPENAI_API_KEY",
+        run: "terminal, types the OpenAI key",
+      },
+    ],
     load: async () => (await import("../run/secrets.ts")).runRotate,
   },
   {
@@ -155,7 +166,11 @@ export const secretCommands: readonly Command[] = [
       ...JSON_FLAGS,
     ],
     examples: [
-      { title: "Move a project's keys in", line: "aivault secrets import --env-file .env" },
+      {
+        title: "Move a project's keys in",
+        before: ["echo 'GITHUB_TOKEN=\"example\" # for the bot' > .env"],
+        line: "aivault secrets import --env-file .env",
+      },
     ],
     load: async () => (await import("../run/secrets-import.ts")).runImport,
   },

@@ -37,6 +37,7 @@ export const setupCommands: readonly Command[] = [
       {
         title: "As the owner of the vault",
         line: "sudo aivault setup agent-access --agent-user agent",
+        run: "skip, needs root and an account for agents",
       },
     ],
     load: async () => (await import("../run/setup.ts")).runAgentAccess,
@@ -49,7 +50,7 @@ export const setupCommands: readonly Command[] = [
     ],
     flags: [DAEMON_USER, DRY_RUN, UNINSTALL, ...JSON_FLAGS],
     examples: [
-      { title: "See it first", line: "aivault setup systemd --daemon-user operator --dry-run" },
+      { title: "See it first", line: 'aivault setup systemd --daemon-user "$(id -un)" --dry-run' },
     ],
     load: async () => (await import("../run/setup.ts")).runSystemd,
   },
@@ -60,6 +61,7 @@ export const setupCommands: readonly Command[] = [
       "For the vault's owner, not for root: the daemon runs in your session, where your keychain is open. Can be run again.",
     ],
     flags: [DRY_RUN, UNINSTALL, ...JSON_FLAGS],
+    examples: [{ title: "See it first", line: "aivault setup launchd --dry-run" }],
     load: async () => (await import("../run/setup.ts")).runLaunchd,
   },
 ];

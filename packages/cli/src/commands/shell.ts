@@ -26,7 +26,13 @@ export const shellCommands: readonly Command[] = [
         choices: ["bash", "zsh", "fish"],
       },
     ],
-    examples: [{ title: "In ~/.bashrc", line: "source <(aivault completion bash)" }],
+    examples: [
+      {
+        title: "In ~/.bashrc",
+        line: "source <(aivault completion bash)",
+        run: "skip, for bash alone",
+      },
+    ],
     load: async () => (await import("../run/completion.ts")).runCompletion,
   },
 ];

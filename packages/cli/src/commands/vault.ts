@@ -72,9 +72,16 @@ export const vaultCommands: readonly Command[] = [
       ...JSON_FLAGS,
     ],
     examples: [
-      { title: "The usual", line: "aivault init" },
+      {
+        title: "The usual, here for a vault in a place of its own",
+        before: ['export AIVAULT_DIR="$HOME/vaults/usual"'],
+        line: "aivault init",
+      },
       {
         title: "A key from a variable",
+        before: [
+          'export AIVAULT_DIR="$HOME/vaults/env" MY_VAULT_KEY="$(head -c 32 /dev/urandom | base64)"',
+        ],
         line: "aivault init --provider env --env-var MY_VAULT_KEY",
       },
     ],
@@ -118,6 +125,7 @@ export const vaultCommands: readonly Command[] = [
       {
         title: "From a key file to a passphrase",
         line: "aivault rotate-master --to-provider passphrase",
+        run: "skip, asks twice",
       },
     ],
     load: async () => (await import("../run/rotate-master.ts")).runRotateMaster,
@@ -130,7 +138,14 @@ export const vaultCommands: readonly Command[] = [
     ],
     positionals: [{ name: "file", summary: "where to write it; must not exist", required: true }],
     flags: [...PASSPHRASE_FLAGS, ...JSON_FLAGS],
-    examples: [{ title: "To a stick", line: "aivault backup create /media/stick/aivault.backup" }],
+    examples: [
+      {
+        title: "With a passphrase from a file",
+        before: ["echo 'correct horse battery staple' > passphrase"],
+        line: "aivault backup create vault.backup --passphrase-file passphrase",
+        run: "skip, the daemon does not make backups yet",
+      },
+    ],
     load: async () => (await import("../run/backup.ts")).runBackupCreate,
   },
   {
