@@ -107,7 +107,8 @@ describe("responses", () => {
     const { error, body } = await done;
     expect(error).toBeNull();
     expect(body.length).toBe(total);
-  });
+    // Nothing here is about speed: so many octets through TLS take a busy machine their time.
+  }, 120_000);
 
   it("end at the provider when the caller goes away", async () => {
     let closed = () => {};
