@@ -253,6 +253,18 @@ export function missingVariables(
   );
 }
 
+/** The placeholders whose secrets the credential can do without. Only the registry has such. */
+export function optionalPlaceholders({
+  definition,
+  auth,
+}: Pick<Credential, "definition" | "auth">): ReadonlySet<string> {
+  const ways = definition === null ? [] : authAlternatives(definition);
+  const secrets = ways.find((way) => way.auth === auth)?.secrets ?? [];
+  return new Set(
+    secrets.flatMap(({ placeholder, optional }) => (optional === true ? [placeholder] : [])),
+  );
+}
+
 /** A credential, as shown. */
 export function viewCredential(credential: Credential): CredentialView {
   return {
@@ -298,8 +310,11 @@ function findPlaceholders(auth: AuthScheme): readonly string[] {
         inTemplates([entry.template, ...(entry.byShape ?? []).map(({ template }) => template)]),
       );
     case "oauth2":
-      // The document goes to the token endpoint only; what is injected is the token made from it.
-      return [];
+      // The document goes to the token endpoint only; what is injected is the token made from it, and
+      // whatever else the headers name (Twitch wants its client id).
+      return inTemplates(auth.headers.map(({ template }) => template)).filter(
+        (placeholder) => placeholder !== "access_token" && placeholder !== auth.document,
+      );
     case "aws-sigv4":
       return [
         auth.accessKeyId,

@@ -12,7 +12,7 @@ import { injectPath } from "./auth/path.ts";
 import { injectQuery } from "./auth/query.ts";
 import type { SigningContext } from "./auth/signing-context.ts";
 import type { RequestBody } from "./body.ts";
-import { schemePlaceholders } from "./credential.ts";
+import { type Credential, optionalPlaceholders, schemePlaceholders } from "./credential.ts";
 import { joinTarget, type PlannedRequest, requirePin } from "./plan.ts";
 import { Redactor } from "./redact.ts";
 import type { ClientCertificate } from "./upstream.ts";
@@ -70,7 +70,7 @@ export async function injectCredential(
   const minted = new Map<string, Uint8Array>();
   if (accessToken !== null) minted.set("access_token", new TextEncoder().encode(accessToken));
   return await openSecrets(opening, [...used], minted, (secrets) => {
-    const injection = inject(credential.auth, secrets, context);
+    const injection = inject(credential, secrets, context);
     const sensitive = [...secrets].flatMap(([name, value]) => (hidden.has(name) ? [] : [value]));
     const redactor = new Redactor([...sensitive, ...injection.derived]);
     for (const derived of injection.derived) derived.fill(0);
@@ -152,10 +152,11 @@ async function openSecrets<T>(
 }
 
 function inject(
-  auth: AuthScheme,
+  credential: Credential,
   secrets: OpenSecrets,
   context: SigningContext,
 ): Injection & { readonly pair?: Omit<ClientCertificate, "id"> } {
+  const { auth } = credential;
   switch (auth.strategy) {
     case "header":
       return injectHeader(auth, secrets);
@@ -166,9 +167,9 @@ function inject(
     case "basic":
       return injectBasic(auth, secrets);
     case "multi-header":
-      return injectHeaders(auth, secrets);
+      return injectHeaders(auth, secrets, optionalPlaceholders(credential));
     case "multi-query":
-      return injectParams(auth, secrets);
+      return injectParams(auth, secrets, optionalPlaceholders(credential));
     case "hmac":
       return injectHmac(auth, secrets, context);
     case "aws-sigv4":
@@ -176,6 +177,6 @@ function inject(
     case "mtls":
       return injectMtls(auth, secrets);
     case "oauth2":
-      return injectHeaders(auth, secrets);
+      return injectHeaders(auth, secrets, optionalPlaceholders(credential));
   }
 }
