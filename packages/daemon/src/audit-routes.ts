@@ -6,6 +6,8 @@ import {
   REQUEST_HEADERS,
   RESPONSE_HEADERS,
   OPERATOR_ROUTES as ROUTES,
+  type WireAuditCheckpoint,
+  type WireAuditCheckpoints,
   type WireAuditEntry,
 } from "@aivault/client/protocol";
 import type { AuditEntry, Vault } from "@aivault/vault-core";
@@ -18,6 +20,9 @@ import * as schemas from "./schemas.ts";
 /** How often the tail looks. */
 const LOOK_MS = 200;
 const PAGE = 100;
+const CHECKPOINT = "audit.checkpoint";
+/** The newest ones are shown. At one an hour that is more than a year. */
+const CHECKPOINTS_MAX = 10_000;
 /** A tail is not for reading the whole log. */
 const BEHIND_MAX = 10_000;
 
@@ -38,6 +43,28 @@ const verifyAudit: Handler = async ({ query }, { vault }) => {
   parseQuery(query, schemas.noQuery);
   return ok(await vault.audit.verify());
 };
+
+/** What an auditor needs besides the log's files: the signed statements in them, and the key. */
+const listCheckpoints: Handler = async ({ query }, { vault, engine }) => {
+  parseQuery(query, schemas.listQuery);
+  engine.requireUnlocked();
+  const items: WireAuditCheckpoint[] = [];
+  for await (const line of vault.audit.lines()) {
+    if (!isCheckpoint(line)) continue;
+    const { seq, tsMs, event } = JSON.parse(Buffer.from(line).toString()) as AuditEntry;
+    // Looked at again: the words may stand anywhere in an entry.
+    if (event.kind !== CHECKPOINT) continue;
+    const { checkpoint, signature } = event;
+    items.push({ seq, tsMs, checkpoint, signature });
+    if (items.length > CHECKPOINTS_MAX) items.shift();
+  }
+  const publicKey = Buffer.from(vault.auditPublicKey).toString("base64");
+  return ok({ items, publicKey } satisfies WireAuditCheckpoints);
+};
+
+function isCheckpoint(line: Uint8Array): boolean {
+  return Buffer.from(line.buffer, line.byteOffset, line.byteLength).includes(CHECKPOINT);
+}
 
 /** Entries as they are written, until the client goes, its session ends or the vault is locked. */
 const tailAudit: Handler = async (exchange, { vault, engine }) => {
@@ -94,5 +121,6 @@ async function entriesAfter(vault: Vault, seq: number): Promise<readonly AuditEn
 export const auditRoutes: readonly Route[] = [
   { method: "GET", path: ROUTES.audit, handler: readAudit },
   { method: "GET", path: ROUTES.auditVerify, handler: verifyAudit },
+  { method: "GET", path: ROUTES.auditCheckpoints, handler: listCheckpoints },
   { method: "GET", path: ROUTES.auditTail, handler: tailAudit },
 ];

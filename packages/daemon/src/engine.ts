@@ -2,15 +2,10 @@
 
 import { Broker, createUndiciUpstream, type Upstream } from "@aivault/broker";
 import type { WireMasterRotated } from "@aivault/client/protocol";
-import {
-  isVaultError,
-  type KeyProviderConfig,
-  portableArgon2id,
-  type Vault,
-} from "@aivault/vault-core";
+import { isVaultError, type KeyProviderConfig, type Vault } from "@aivault/vault-core";
 import { systemRandom } from "@aivault/vault-core/node";
 import type { Logger } from "pino";
-import { nativeArgon2id } from "./argon2.ts";
+import { argon2id } from "./argon2id.ts";
 import { countFailure, NO_ATTEMPTS, waitOf } from "./backoff.ts";
 import { type DevelopmentOverrides, readDevelopmentOverrides } from "./development.ts";
 import { passphraseProvider, storedKeyProvider } from "./key-provider.ts";
@@ -39,6 +34,10 @@ export interface EngineOptions {
 /** Failures after which the key before a rotation is worth trying. */
 const KEY_FAILURES: ReadonlySet<string> = new Set(["VAULT_KEY_UNAVAILABLE", "VAULT_KEY_MISMATCH"]);
 
+/** How often the audit log is vouched for, and what is older than its keeping time dropped. */
+const HOUR_MS = 60 * 60_000;
+const DAY_MS = 24 * HOUR_MS;
+
 type Activation = "daemon.started" | "vault.unlocked";
 
 export class Engine {
@@ -57,6 +56,7 @@ export class Engine {
   #attempts = NO_ATTEMPTS;
   #rotating = false;
   #idleTimer: NodeJS.Timeout | undefined;
+  #upkeepTimer: NodeJS.Timeout | undefined;
 
   constructor(options: EngineOptions) {
     this.#options = options;
@@ -72,7 +72,7 @@ export class Engine {
       vault: options.vault,
       now: Date.now,
       random: systemRandom,
-      argon2id: nativeArgon2id() ?? portableArgon2id,
+      argon2id,
     });
   }
 
@@ -102,7 +102,25 @@ export class Engine {
     this.requireUnlocked();
     this.#settings = await changeSettings(this.#vault, change);
     this.#armIdleTimer();
+    if (change.auditRetentionDays !== undefined) await this.#dropOldAudit();
     return this.#settings;
+  }
+
+  /** Keep the audit log: checkpoints that anyone can check, and no days older than is wanted. */
+  async #keepAudit(): Promise<void> {
+    if (this.#locking || this.#vault.status().locked) return;
+    try {
+      await this.#vault.audit.checkpoint();
+      await this.#dropOldAudit();
+    } catch (error) {
+      this.#options.log.error({ err: error }, "the audit log could not be kept");
+    }
+  }
+
+  async #dropOldAudit(): Promise<void> {
+    const { auditRetentionDays } = this.#settings;
+    if (auditRetentionDays === null) return;
+    await this.#vault.dropAuditBefore(Date.now() - auditRetentionDays * DAY_MS);
   }
 
   /** Read again what is set in the vault. A locked vault reads it when it is unlocked. */
@@ -254,6 +272,8 @@ export class Engine {
         pid: process.pid,
         failedAttempts: this.#attempts.failures,
       });
+      clearInterval(this.#upkeepTimer);
+      this.#upkeepTimer = setInterval(() => void this.#keepAudit(), HOUR_MS).unref();
       this.#armIdleTimer();
     } catch (error) {
       this.#vault.lock();
@@ -269,6 +289,7 @@ export class Engine {
     try {
       await this.#options.abortRunning();
       await this.#vault.audit.append({ kind: "vault.locked", cause, ...this.#leftBehind() });
+      await this.#vault.audit.checkpoint();
       await this.#vault.audit.flush();
     } finally {
       // G19, G23: whatever happened above, the KEK goes.
@@ -282,11 +303,13 @@ export class Engine {
   async stop(): Promise<void> {
     const { log } = this.#options;
     clearTimeout(this.#idleTimer);
+    clearInterval(this.#upkeepTimer);
     await this.#unlocking;
     try {
       if (!this.#vault.status().locked) {
         const pid = process.pid;
         await this.#vault.audit.append({ kind: "daemon.stopped", pid, ...this.#leftBehind() });
+        await this.#vault.audit.checkpoint();
         await this.#vault.audit.flush();
       }
     } catch (error) {

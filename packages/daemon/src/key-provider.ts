@@ -7,7 +7,7 @@ import {
   passphraseKeyProvider,
 } from "@aivault/vault-core";
 import { environmentKeyProvider, fileKeyProvider } from "@aivault/vault-core/node";
-import { nativeArgon2id } from "./argon2.ts";
+import { argon2id } from "./argon2id.ts";
 import type { VaultPaths } from "./paths.ts";
 import { platformName } from "./platform/index.ts";
 import { keychainKeyProvider, loadKeychain } from "./platform/keychain.ts";
@@ -69,8 +69,7 @@ export async function requireUsable(provider: KeyProvider): Promise<void> {
 
 /** The key provider of a passphrase somebody has just said; borrowed until the vault is unlocked. */
 export function passphraseProvider(passphrase: Uint8Array): KeyProvider {
-  const argon2id = nativeArgon2id();
-  return passphraseKeyProvider(passphrase, argon2id === null ? {} : { argon2id });
+  return passphraseKeyProvider(passphrase, { argon2id });
 }
 
 /**

@@ -22,7 +22,7 @@ import type { Handler, Route } from "./routes.ts";
 import * as schemas from "./schemas.ts";
 import { secretRoutes } from "./secret-routes.ts";
 import type { Services } from "./services.ts";
-import { type DaemonSettings, settingsChange } from "./settings.ts";
+import { settingsChange } from "./settings.ts";
 import { tokenRoutes } from "./token-routes.ts";
 
 const created = (body: unknown): Reply => ({ status: 201, body });
@@ -88,17 +88,13 @@ const deleteCapability: Handler = async (exchange, services) => {
 const showSettings: Handler = ({ query }, { engine }) => {
   parseQuery(query, schemas.noQuery);
   engine.requireUnlocked();
-  return ok(showAll(engine.settings));
+  return ok(engine.settings satisfies WireSettings);
 };
 
 const updateSettings: Handler = async (exchange, { engine }) => {
   engine.requireUnlocked();
-  return ok(showAll(await engine.changeSettings(await readJson(exchange, settingsChange))));
+  return ok(await engine.changeSettings(await readJson(exchange, settingsChange)));
 };
-
-function showAll(settings: DaemonSettings): WireSettings {
-  return { ...settings, auditRetentionDays: null };
-}
 
 const unlock: Handler = async (exchange, services) => {
   const empty = exchange.request.headers["content-length"] === "0";

@@ -25,6 +25,8 @@ export const settingsSchema = z.strictObject({
     .int()
     .min(1_000)
     .max(365 * 24 * HOUR_MS),
+  /** Days for which the audit log is kept; null for ever. */
+  auditRetentionDays: z.nullable(z.number().int().min(1).max(36_500)),
   /** `group`: an audit entry is on disk within 50 ms. `disk`: before what it records is released. */
   auditDurability: z.enum(["group", "disk"]),
 });
@@ -40,6 +42,7 @@ export const settingsChange = z
     requireToken: settingsSchema.shape.requireToken.exactOptional(),
     lockAfterIdleMs: settingsSchema.shape.lockAfterIdleMs.exactOptional(),
     tokenTtlMsMax: settingsSchema.shape.tokenTtlMsMax.exactOptional(),
+    auditRetentionDays: settingsSchema.shape.auditRetentionDays.exactOptional(),
     auditDurability: settingsSchema.shape.auditDurability.exactOptional(),
   })
   .refine((change) => Object.keys(change).length > 0, "names nothing to change");
@@ -48,6 +51,7 @@ export const DEFAULT_SETTINGS: DaemonSettings = {
   requireToken: false,
   lockAfterIdleMs: null,
   tokenTtlMsMax: 24 * HOUR_MS,
+  auditRetentionDays: null,
   auditDurability: "group",
 };
 

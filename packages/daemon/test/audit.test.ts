@@ -1,6 +1,9 @@
 // The audit log as an operator sees it, and invocations that a killed daemon left without an outcome.
 
+import { readdirSync, readFileSync } from "node:fs";
 import { request as httpRequest, type IncomingMessage } from "node:http";
+import { join } from "node:path";
+import { verifyCheckpoints } from "@aivault/vault-core";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { Daemon } from "../src/start-daemon.ts";
 import { until } from "./stand-in.ts";
@@ -48,6 +51,37 @@ async function tail(query = "") {
     ended: () => ended,
   };
 }
+
+describe("checkpoints of the audit log", () => {
+  it("G18: vouch for it to whoever has the public key and no secret", async () => {
+    await daemon.close();
+    daemon = await vault.start();
+    const { json: shown } = await operate("GET", "/aivault/audit/checkpoints");
+    expect(shown.items.length).toBeGreaterThan(0);
+    const { vaultId } = (await operate("GET", "/aivault/status")).json.vault;
+    const publicKey = Buffer.from(shown.publicKey, "base64");
+    async function* lines() {
+      const directory = join(vault.paths.root, "audit");
+      for (const name of readdirSync(directory)
+        .filter((each) => each.endsWith(".jsonl"))
+        .sort()) {
+        const text = readFileSync(join(directory, name), "utf8");
+        for (const line of text.split("\n").slice(0, -1)) yield Buffer.from(`${line}\n`);
+      }
+    }
+    const verified = await verifyCheckpoints(lines, { vaultId, publicKey });
+    expect(verified).toMatchObject({ ok: true, checkpoints: shown.items.length });
+    expect(shown.items[0]).toMatchObject({ signature: expect.any(String) });
+  });
+
+  it("keeps what a setting says it keeps", async () => {
+    const set = await operate("PATCH", "/aivault/settings", json({ auditRetentionDays: 30 }));
+    expect(set.json.auditRetentionDays).toBe(30);
+    expect((await operate("GET", "/aivault/audit/verify")).json.ok).toBe(true);
+    const none = await operate("PATCH", "/aivault/settings", json({ auditRetentionDays: 0 }));
+    expect(none.status).toBe(400);
+  });
+});
 
 describe("the audit tail", () => {
   it("shows entries as they are written, and what came after a given one", async () => {

@@ -9,8 +9,10 @@ it("exports exactly these names", () => {
     "isDaemonError",
     "operatorSocketOf",
     "resolvePaths",
+    "restoreBackup",
     "startDaemon",
     "vaultExists",
+    "verifyBackup",
     "version",
   ]);
 });
