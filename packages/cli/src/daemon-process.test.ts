@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { daemonEnvironment, startError } from "./daemon-process.ts";
+import { daemonEnvironment, startError, variablesOf } from "./daemon-process.ts";
 import { locateVault } from "./location.ts";
 
 describe("daemonEnvironment", () => {
@@ -23,6 +23,18 @@ describe("daemonEnvironment", () => {
     };
     expect(daemonEnvironment({ ...hostile, ...harmless }, ["MY_KEY"])).toEqual(harmless);
     expect(daemonEnvironment({ ...hostile, ...harmless })).not.toHaveProperty("MY_KEY");
+  });
+});
+
+describe("variablesOf", () => {
+  it("finds those of the key slots, and nothing in what is no configuration", () => {
+    const slot = (provider: unknown) => ({ check: "", provider });
+    const slots = [slot({ kind: "env", variable: "A" }), slot({ kind: "file", path: "/k" })];
+    expect(variablesOf({ slots: [...slots, slot({ kind: "env", variable: "B" })] })).toEqual([
+      "A",
+      "B",
+    ]);
+    expect(variablesOf({})).toEqual([]);
   });
 });
 

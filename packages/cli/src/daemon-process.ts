@@ -120,17 +120,26 @@ export async function daemonBin(): Promise<string> {
   return join(dirname(manifest), bin.aivaultd);
 }
 
-// A vault whose key comes from a variable says which in its configuration; the daemon needs that one.
+/**
+ * The variables that hold the vault's key, by its configuration: two while a rotation from one to
+ * another is not confirmed. The daemon needs them; it gets no other of ours.
+ */
 async function keyVariables({ configFile }: VaultLocation): Promise<readonly string[]> {
   try {
-    const config = JSON.parse(await readFile(configFile, "utf8")) as {
-      keyProvider?: { kind?: unknown; variable?: unknown };
-    };
-    const { kind, variable } = config.keyProvider ?? {};
-    return kind === "env" && typeof variable === "string" ? [variable] : [];
+    return variablesOf(JSON.parse(await readFile(configFile, "utf8")));
   } catch {
+    // The daemon says better what is wrong with it.
     return [];
   }
+}
+
+/** The variables that `vault.json` names in its key slots. */
+export function variablesOf(config: unknown): readonly string[] {
+  const { slots } = config as { slots?: readonly { provider?: Record<string, unknown> }[] };
+  return (slots ?? []).flatMap(({ provider = {} }) => {
+    const { kind, variable } = provider;
+    return kind === "env" && typeof variable === "string" ? [variable] : [];
+  });
 }
 
 function openLog(path: string): number {
