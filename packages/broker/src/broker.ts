@@ -1,6 +1,6 @@
 import type { Duplex } from "node:stream";
 import { matchesCapability, parseRedirect, redirectedMethod } from "@aivault/policy";
-import { isHostTemplate, type Registry } from "@aivault/registry";
+import type { Registry } from "@aivault/registry";
 import type {
   AuditEvent,
   Clock,
@@ -27,7 +27,7 @@ import {
   scopeContext,
   type TokenGrant,
 } from "./context.ts";
-import { type Credential, missingVariables, viewCredential } from "./credential.ts";
+import { viewCredential } from "./credential.ts";
 import { BrokerError, toBrokerError } from "./errors.ts";
 import { Executor, type Hop, type Progress, type Redirect } from "./execute.ts";
 import type { Explanation, Invocation, Plan, Principal, ResponseSink } from "./invocation.ts";
@@ -49,7 +49,7 @@ import {
   rotateSecret,
   updateSecret,
 } from "./provision.ts";
-import { missingSecrets, resolveCredential } from "./resolve.ts";
+import { missingSecrets, resolveCredential, serves } from "./resolve.ts";
 import { type BrokerSettings, type ResolvedSettings, resolveSettings } from "./settings.ts";
 import { relaySocket, requireProtocols, type SocketHead } from "./socket-relay.ts";
 import { DecisionTrace } from "./trace.ts";
@@ -789,15 +789,6 @@ function unknownCapability(id: string): BrokerError {
   return new BrokerError("capability_not_found", `there is no capability \`${shown}\``, {
     hint: "aivault capability list",
   });
-}
-
-function serves(credential: Credential, { id, host }: Capability): boolean {
-  if (credential.capabilities !== null && !credential.capabilities.includes(id)) return false;
-  if (!isHostTemplate(host)) return credential.hosts.includes(host);
-  return (
-    credential.definition !== null &&
-    missingVariables(credential.definition, host, credential.hostVariables).length === 0
-  );
 }
 
 function deadlines(

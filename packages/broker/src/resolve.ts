@@ -1,10 +1,10 @@
-import type { Registry } from "@aivault/registry";
+import { isHostTemplate, type Registry } from "@aivault/registry";
 import type { Vault } from "@aivault/vault-core";
 import { applicableBindings, type Binding, NEARNESS, precedence } from "./binding.ts";
 import type { Capability } from "./capability.ts";
 import { type Catalog, isUsable } from "./catalog.ts";
 import { type InvocationContext, scopeContext } from "./context.ts";
-import { authAlternatives, type Credential } from "./credential.ts";
+import { authAlternatives, type Credential, missingVariables } from "./credential.ts";
 import { BrokerError } from "./errors.ts";
 import type { Principal } from "./invocation.ts";
 import { contextOf, isWithinReach, type ScopeContext } from "./isolation.ts";
@@ -36,7 +36,8 @@ export interface ResolvedCredential {
 /**
  * Chooses the credential of an invocation: the one the caller names, else the one its token is pinned to,
  * else by scope, group before workspace before global; in each scope a binding before what is only stored
- * there, and among those the greatest priority. What is left must be one.
+ * there, and among those the greatest priority. One that does not know the capability's host is passed
+ * over where there is another. What is left must be one.
  *
  * @throws {BrokerError} `credential_not_found`, with the command that would make one;
  * `credential_ambiguous`, with the choices.
@@ -51,20 +52,24 @@ export async function resolveCredential(
   const grants = context?.grants ?? [];
   const named = requested ?? pinned;
   const place = placeOf(request, named, catalog);
-  const candidates = (catalog.credentialsOf.get(capability.provider) ?? []).filter(
+  const usable = (catalog.credentialsOf.get(capability.provider) ?? []).filter(
     (credential) =>
-      (credential.capabilities === null || credential.capabilities.includes(capability.id)) &&
+      isFor(credential, capability) &&
       isWithinReach(place, { scope: credential.scope }) &&
       isUsable(credential, catalog, place),
   );
   if (named !== null) {
-    const credential = candidates.find(({ id }) => id === named);
+    const credential = usable.find(({ id }) => id === named);
     if (credential === undefined) throw notUsable(named, capability);
     return {
       credential,
       because: requested === null ? "the token is pinned to it" : "named by the caller",
     };
   }
+  // One that lacks its tenant has nowhere to go. Where there is no other, it stays, so that the caller is
+  // told what it lacks and not that there is none.
+  const serving = usable.filter((credential) => serves(credential, capability));
+  const candidates = serving.length === 0 ? usable : serving;
   const bound = applicableBindings(catalog.bindings.values(), {
     capabilityId: capability.id,
     context: place,
@@ -77,7 +82,7 @@ export async function resolveCredential(
   const [first] = bound;
   if (first !== undefined && NEARNESS[first.scope.kind] >= nearest) {
     const equals = bound.filter((binding) => precedence(binding) === precedence(first));
-    return byBinding(capability, equals, candidates);
+    return byBinding(capability, equals, usable);
   }
   const best = candidates.reduce((most, credential) => Math.max(most, rank(credential)), -Infinity);
   const choices = candidates.filter((candidate) => rank(candidate) === best);
@@ -90,6 +95,21 @@ export async function resolveCredential(
     credential,
     because: candidates.length === 1 ? "the only one" : `the nearest scope is ${kind}`,
   };
+}
+
+function isFor({ capabilities }: Credential, { id }: Capability): boolean {
+  return capabilities === null || capabilities.includes(id);
+}
+
+/** Whether the credential is for this capability and knows the host that it leads to. */
+export function serves(credential: Credential, capability: Capability): boolean {
+  const { host } = capability;
+  if (!isFor(credential, capability)) return false;
+  if (!isHostTemplate(host)) return credential.hosts.includes(host);
+  return (
+    credential.definition !== null &&
+    missingVariables(credential.definition, host, credential.hostVariables).length === 0
+  );
 }
 
 /** An operator who names a credential stands where that is: it could have made a token for there. */

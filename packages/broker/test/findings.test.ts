@@ -59,3 +59,42 @@ describe("a header whose secret is absent", () => {
     );
   });
 });
+
+describe("a credential that lacks its tenant", () => {
+  const plan = (credential?: string) =>
+    harness.broker.plan(
+      invocation({
+        capability: "shopify/admin",
+        ...(credential === undefined ? {} : { credential }),
+        request: { method: "GET", path: "/admin/api/2025-01/products.json" },
+      }),
+    );
+
+  it("is no candidate next to one that knows it", async () => {
+    await start("mine.myshopify.com");
+    await store("SHOPIFY_ACCESS_TOKEN", "shpat_0123456789abcdef0123456789abcdef");
+    await expect(plan()).rejects.toMatchObject({ reason: "host_not_allowed" });
+    await harness.broker.createCredential({
+      id: "shopify-mine",
+      provider: "shopify",
+      secrets: { secret: "SHOPIFY_ACCESS_TOKEN" },
+      hosts: ["mine.myshopify.com"],
+    });
+    expect((await plan()).credential).toBe("shopify-mine");
+    await expect(plan("shopify")).rejects.toMatchObject({ reason: "host_not_allowed" });
+  });
+
+  it("does not hide that two others can serve the capability", async () => {
+    await start("mine.myshopify.com");
+    await store("SHOPIFY_ACCESS_TOKEN", "shpat_0123456789abcdef0123456789abcdef");
+    for (const shop of ["one", "two"]) {
+      await harness.broker.createCredential({
+        id: `shopify-${shop}`,
+        provider: "shopify",
+        secrets: { secret: "SHOPIFY_ACCESS_TOKEN" },
+        hosts: [`${shop}.myshopify.com`],
+      });
+    }
+    await expect(plan()).rejects.toMatchObject({ code: "credential_ambiguous" });
+  });
+});
