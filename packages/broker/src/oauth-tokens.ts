@@ -475,6 +475,12 @@ function chooseGrant({ grants }: OAuth2Scheme, document: OAuthDocument): OAuthGr
   throw lacks(NEEDED[grants[0] ?? "refresh_token"].at(-1)?.[0] ?? "refreshToken");
 }
 
+/**
+ * Scopes that ask for a refresh token, when a person consents. Without a person there is none to give, and
+ * servers refuse such a scope (RFC 6749 section 4.4.3; OpenID Connect Core section 11).
+ */
+const OFFLINE: ReadonlySet<string> = new Set(["offline_access", "offline", "offline.access"]);
+
 function addGrant(
   form: URLSearchParams,
   grant: OAuthGrant,
@@ -484,7 +490,9 @@ function addGrant(
   nowMs: number,
 ): void {
   // On renewal no scope is sent: the server's memory of what was consented to is the right one.
-  const scope = Object.keys(scheme.scopes ?? {}).join(scheme.scopeSeparator ?? " ");
+  const scopes = Object.keys(scheme.scopes ?? {});
+  const separator = scheme.scopeSeparator ?? " ";
+  const scope = scopes.filter((name) => !OFFLINE.has(name)).join(separator);
   switch (grant) {
     case "refresh_token":
       form.set("grant_type", grant);

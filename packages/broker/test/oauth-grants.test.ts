@@ -95,6 +95,20 @@ describe("oauth2 that an operator wrote down", () => {
     });
   });
 
+  it("does not ask for a refresh token where no person consents", async () => {
+    await start(
+      {
+        strategy: "oauth2",
+        grants: ["client_credentials"],
+        tokenUrl: `https://${LOGIN}/token`,
+        scopes: { read: "to read", offline_access: "stay", offline: "stay" },
+      },
+      { clientId: "client", clientSecret: "canary-client-secret" },
+    );
+    expect((await call()).error).toBeNull();
+    expect(new URLSearchParams(asked()[0]?.body).get("scope")).toBe("read");
+  });
+
   it("signs in as a Google service account, with the scopes of the scheme", async () => {
     await start(
       {
