@@ -1,11 +1,10 @@
 import { parseHost } from "@aivault/policy";
 import {
   type AuthScheme,
-  expandHost,
   hostVariableNames,
-  isHostTemplate,
   type Provider,
   type Registry,
+  resolveHost,
   type SecretDefinition,
 } from "@aivault/registry";
 import type { JsonValue, Scope } from "@aivault/vault-core";
@@ -36,6 +35,8 @@ export interface CredentialDocument {
   readonly hosts: readonly string[];
   /** Values of the registry provider's host variables. */
   readonly hostVariables: Readonly<Record<string, string>>;
+  /** Which of the registry provider's regions the account is in; null for the provider's own hosts. */
+  readonly region: string | null;
   /** Placeholder to secret id. */
   readonly secrets: Readonly<Record<string, string>>;
   readonly scope: Scope;
@@ -53,6 +54,8 @@ export interface Credential {
   /** Exact hosts, canonical. */
   readonly hosts: readonly string[];
   readonly hostVariables: Readonly<Record<string, string>>;
+  /** A key of the definition's `regions`, or null. */
+  readonly region: string | null;
   readonly secrets: Readonly<Record<string, string>>;
   readonly scope: Scope;
   /** Greater is preferred. */
@@ -83,6 +86,7 @@ export function parseCredentialDocument(
     "auth",
     "hosts",
     "hostVariables",
+    "region",
     "secrets",
     "scope",
     "createdAtMs",
@@ -90,6 +94,7 @@ export function parseCredentialDocument(
   const secrets = readStringRecord(members.get("secrets"), "secrets");
   const auth = members.get("auth") ?? null;
   const alternative = members.get("alternative") ?? null;
+  const region = members.get("region") ?? null;
   return {
     id: readCredentialId(members.get("id"), "id"),
     provider: readCredentialId(members.get("provider"), "provider"),
@@ -100,6 +105,7 @@ export function parseCredentialDocument(
       readHost(item, what, isInternalHost),
     ),
     hostVariables: readStringRecord(members.get("hostVariables") ?? {}, "hostVariables"),
+    region: region === null ? null : readString(region, "region", 64),
     secrets,
     scope: readScope(members.get("scope")),
     createdAtMs: readCount(members.get("createdAtMs"), "createdAtMs"),
@@ -190,18 +196,25 @@ export function completeCredential(document: CredentialDocument, registry: Regis
     origin: document.origin,
     definition,
     hostVariables: document.hostVariables,
+    region: document.region,
     secrets: document.secrets,
     scope: document.scope,
     createdAtMs: document.createdAtMs,
   };
   if (definition === null) {
-    if (document.auth === null || document.hosts.length === 0) {
+    if (document.auth === null || document.hosts.length === 0 || document.region !== null) {
       throw new BrokerError(
         "invalid_request",
-        `credential \`${document.id}\` needs an auth scheme and hosts: \`${document.provider}\` is not in the registry`,
+        `credential \`${document.id}\` needs an auth scheme and hosts, and no region: \`${document.provider}\` is not in the registry`,
       );
     }
     return { ...base, auth: document.auth, hosts: document.hosts, priority: 0, capabilities: null };
+  }
+  if (document.region !== null && !Object.hasOwn(definition.regions ?? {}, document.region)) {
+    throw new BrokerError(
+      "invalid_request",
+      `\`${definition.id}\` has no region \`${document.region}\``,
+    );
   }
   if (document.auth !== null) {
     throw new BrokerError(
@@ -230,16 +243,25 @@ export function completeCredential(document: CredentialDocument, registry: Regis
   };
 }
 
-/** The provider's own hosts, templates expanded with what the document says. */
+/** The provider's own hosts in the document's region, templates expanded with what it says. */
 function registryHosts(provider: Provider, document: CredentialDocument): readonly string[] {
-  const hosts: string[] = [];
-  for (const entry of provider.hosts) {
-    if (!isHostTemplate(entry)) hosts.push(entry);
-    else if (missingVariables(provider, entry, document.hostVariables).length === 0) {
-      hosts.push(expandHost(provider, entry, document.hostVariables));
-    }
-  }
-  return hosts;
+  return provider.hosts.flatMap((entry) => hostOf(provider, entry, document) ?? []);
+}
+
+/**
+ * The host that an entry of a provider's `hosts` stands for.
+ *
+ * @returns Null where the account does not say which tenant it is.
+ */
+export function hostOf(
+  provider: Provider,
+  entry: string,
+  account: Pick<CredentialDocument, "region" | "hostVariables">,
+): string | null {
+  const { region, hostVariables } = account;
+  const replaced = region !== null && provider.regions?.[region]?.hosts[entry] !== undefined;
+  if (!replaced && missingVariables(provider, entry, hostVariables).length > 0) return null;
+  return resolveHost(provider, entry, region, hostVariables);
 }
 
 /** The variables of a host template that have no value yet. */

@@ -67,6 +67,7 @@ export async function createCredential(
       auth: members.get("auth") ?? null,
       hosts: members.get("hosts") ?? [],
       hostVariables: definition === null ? {} : variablesOf(definition, input.hosts ?? []),
+      region: definition === null ? null : regionOf(definition, input.hosts ?? []),
       secrets: fitted.secrets,
       scope,
       createdAtMs: now(),
@@ -159,7 +160,7 @@ function variablesOf(
       const found = isHostTemplate(entry) ? matchTemplate(provider, entry, host) : null;
       return found === null ? [] : [found];
     });
-    if (read.length === 0 && !provider.hosts.includes(host)) {
+    if (read.length === 0 && !provider.hosts.includes(host) && !isOfRegion(provider, host)) {
       throw new BrokerError(
         "policy_violation",
         `\`${host}\` is none of the hosts of \`${provider.id}\`: ${provider.hosts.join(", ")}`,
@@ -169,6 +170,27 @@ function variablesOf(
     for (const found of read) Object.assign(values, found);
   }
   return values;
+}
+
+function isOfRegion({ regions = {} }: Provider, host: string): boolean {
+  return Object.values(regions).some(({ hosts }) => Object.values(hosts).includes(host));
+}
+
+/** The region whose hosts the operator named; null when they are the provider's own. */
+function regionOf(provider: Provider, hosts: readonly string[]): string | null {
+  if (!hosts.some((host) => isOfRegion(provider, host))) return null;
+  const regions = Object.entries(provider.regions ?? {});
+  const region = regions.find(([, { hosts: replaced }]) =>
+    hosts.every((host) => {
+      const isRegions = Object.values(replaced).includes(host);
+      return isRegions || (!isOfRegion(provider, host) && replaced[host] === undefined);
+    }),
+  );
+  if (region !== undefined) return region[0];
+  throw new BrokerError(
+    "invalid_request",
+    `the hosts are of several regions of \`${provider.id}\`; make a credential for each`,
+  );
 }
 
 function matchTemplate(

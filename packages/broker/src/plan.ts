@@ -12,10 +12,10 @@ import {
   requestHeaders,
   type Target,
 } from "@aivault/policy";
-import { expandHost, isHostTemplate, type Registry } from "@aivault/registry";
+import { isHostTemplate, type Provider, type Registry } from "@aivault/registry";
 import type { Capability } from "./capability.ts";
 import type { Catalog } from "./catalog.ts";
-import { type Credential, missingVariables } from "./credential.ts";
+import { type Credential, hostOf, missingVariables } from "./credential.ts";
 import { BrokerError } from "./errors.ts";
 import type { Plan } from "./invocation.ts";
 import { NO_PLACEMENT, type Placement, placementOf } from "./placement.ts";
@@ -159,8 +159,9 @@ function findHost(capability: Capability, credential: Credential): string {
         { reason: "host_not_allowed" },
       );
     }
-    host = expandHost(definition, host, hostVariables);
   }
+  // What the registry names stands for the account's tenant and region.
+  if (definition?.hosts.includes(host)) host = hostOf(definition, host, credential) ?? host;
   // An internal host was allowed by name and port; it is no public name that could be derived.
   if (capability.origin === "operator" && credential.hosts.includes(host)) return host;
   return permit(deriveHost(host, credential.hosts));
@@ -197,7 +198,7 @@ export function requirePin(
 ): void {
   if (pinnedProvider === null) return;
   const provider = registry.provider(pinnedProvider);
-  const allowed = new Set(provider?.hosts.filter((host) => !isHostTemplate(host)) ?? []);
+  const allowed = new Set(provider === null ? [] : registeredHosts(provider));
   // Tenants' hosts are known only through a credential of the same provider, whose hosts the registry
   // expanded itself.
   if (credential.definition?.id === pinnedProvider) {
@@ -210,6 +211,12 @@ export function requirePin(
     `the secret \`${name}\` is pinned to \`${pinnedProvider}\` and may not go to \`${outside ?? hosts.join("`, `")}\``,
     { reason: "secret_pinned" },
   );
+}
+
+/** The hosts of a provider that are its own whoever the tenant is, in every region. */
+function registeredHosts({ hosts, regions = {} }: Provider): readonly string[] {
+  const inRegions = Object.values(regions).flatMap((region) => Object.values(region.hosts));
+  return [...hosts, ...inRegions].filter((host) => !isHostTemplate(host));
 }
 
 function addDefaults(

@@ -4,6 +4,8 @@ import {
   isHostTemplate,
   type Provider,
   type Registry,
+  regionFromSecret,
+  type SecretDefinition,
 } from "@aivault/registry";
 import type { Clock, Scope, SecretMetadata, Vault, VaultTransaction } from "@aivault/vault-core";
 import {
@@ -42,7 +44,7 @@ export async function createSecret(
   { name, value, aliases = [], scope = GLOBAL }: NewSecret,
 ): Promise<SecretCreated> {
   const provider = claimant(sources.registry, [name, ...aliases]);
-  const variables = await knownVariables(sources, provider, scope, [name, ...aliases], value);
+  const account = await knownAccount(sources, provider, scope, [name, ...aliases], value);
   return await sources.vault.transaction(async (tx) => {
     const secret = await tx.createSecret({
       name,
@@ -51,7 +53,7 @@ export async function createSecret(
       scope,
       pinnedProvider: provider?.id ?? null,
     });
-    const provisioning = await provision(sources, tx, provider, secret, variables);
+    const provisioning = await provision(sources, tx, provider, secret, account);
     await sources.vault.audit.append({
       kind: "secret.created",
       secretId: secret.secretId,
@@ -80,18 +82,18 @@ export async function updateSecret(
       { reason: "secret_pinned" },
     );
   }
-  const variables =
+  const account =
     provider === null
-      ? {}
+      ? NO_ACCOUNT
       : await vault.useSecret(secretId, (value) =>
-          knownVariables(sources, provider, before.scope, names, value),
+          knownAccount(sources, provider, before.scope, names, value),
         );
   return await vault.transaction(async (tx) => {
     const secret = await tx.updateSecret(secretId, {
       ...change,
       ...(provider === null ? {} : { pinnedProvider: provider.id }),
     });
-    const provisioning = await provision(sources, tx, provider, secret, variables);
+    const provisioning = await provision(sources, tx, provider, secret, account);
     await vault.audit.append({
       kind: "secret.updated",
       secretId,
@@ -111,10 +113,10 @@ export async function rotateSecret(
   const { registry, vault } = sources;
   const { name, aliases, pinnedProvider, scope } = await vault.getSecret(secretId);
   const provider = pinnedProvider === null ? null : registry.provider(pinnedProvider);
-  const variables = await knownVariables(sources, provider, scope, [name, ...aliases], value);
+  const account = await knownAccount(sources, provider, scope, [name, ...aliases], value);
   return await vault.transaction(async (tx) => {
     const secret = await tx.rotateSecret(secretId, value);
-    await provision(sources, tx, provider, secret, variables);
+    await provision(sources, tx, provider, secret, account);
     await vault.audit.append({
       kind: "secret.rotated",
       secretId,
@@ -196,7 +198,7 @@ async function provision(
   tx: VaultTransaction,
   provider: Provider | null,
   secret: SecretMetadata,
-  variables: Readonly<Record<string, string>>,
+  account: Account,
 ): Promise<Provisioning> {
   if (provider === null) return NOTHING;
   const names = new Set([secret.name, ...secret.aliases]);
@@ -226,7 +228,8 @@ async function provision(
       alternative: alternative.id,
       auth: null,
       hosts: [],
-      hostVariables: { ...existing?.hostVariables, ...variables },
+      hostVariables: { ...existing?.hostVariables, ...account.hostVariables },
+      region: account.regions.get(alternative.id) ?? null,
       secrets: found,
       scope: secret.scope,
       createdAtMs: existing?.createdAtMs ?? now(),
@@ -299,36 +302,60 @@ function unsetVariables(
   return [...new Set(templates.flatMap((host) => missingVariables(provider, host, values)))];
 }
 
-/** The host variables that can be read off the provider's secrets: the one at hand and those stored. */
-async function knownVariables(
+/** What a provider's secrets tell about the account that they belong to. */
+interface Account {
+  readonly hostVariables: Readonly<Record<string, string>>;
+  /** By the alternative's id; one without is at the provider's own hosts. */
+  readonly regions: ReadonlyMap<string | null, string>;
+}
+
+const NO_ACCOUNT: Account = { hostVariables: {}, regions: new Map() };
+
+/** What can be read off the provider's secrets: the one at hand and those stored. */
+async function knownAccount(
   { vault }: ProvisionSources,
   provider: Provider | null,
   scope: Scope,
   names: readonly string[],
   value: Uint8Array,
-): Promise<Readonly<Record<string, string>>> {
-  const wanted = new Set(provider?.hosts.flatMap(hostVariableNames) ?? []);
-  const values: Record<string, string> = {};
-  for (const name of wanted) {
-    const variable = provider?.hostVariables?.[name];
-    if (provider === null || variable?.fromSecret === undefined) continue;
+): Promise<Account> {
+  if (provider === null) return NO_ACCOUNT;
+  const readOff = async (
+    { name, aliases = [] }: SecretDefinition,
+    find: (text: string) => string | null,
+  ): Promise<string | null> => {
+    const read = (bytes: Uint8Array) => find(new TextDecoder().decode(bytes));
+    if ([name, ...aliases].some((alias) => names.includes(alias))) return read(value);
+    const stored = await vault.findSecret(name, scope);
+    return stored === null ? null : await vault.useSecret(stored.secretId, read);
+  };
+  const hostVariables: Record<string, string> = {};
+  for (const name of new Set(provider.hosts.flatMap(hostVariableNames))) {
+    const variable = provider.hostVariables?.[name];
+    if (variable?.fromSecret === undefined) continue;
+    const tellers = new Set(variable.fromSecret.map(({ placeholder }) => placeholder));
     for (const definition of provider.secrets) {
-      if (!variable.fromSecret.some(({ placeholder }) => placeholder === definition.placeholder)) {
-        continue;
-      }
-      const read = (bytes: Uint8Array) =>
-        hostVariableFromSecret(variable, definition.placeholder, new TextDecoder().decode(bytes));
-      const isAtHand = [definition.name, ...(definition.aliases ?? [])].some((alias) =>
-        names.includes(alias),
+      const { placeholder } = definition;
+      if (!tellers.has(placeholder)) continue;
+      const found = await readOff(definition, (text) =>
+        hostVariableFromSecret(variable, placeholder, text),
       );
-      const stored = isAtHand ? null : await vault.findSecret(definition.name, scope);
-      const found = isAtHand
-        ? read(value)
-        : stored === null
-          ? null
-          : await vault.useSecret(stored.secretId, read);
-      if (found !== null) values[name] = found;
+      if (found !== null) hostVariables[name] = found;
     }
   }
-  return values;
+  const tellers = new Set(
+    Object.values(provider.regions ?? {}).map(({ fromSecret }) => fromSecret?.placeholder),
+  );
+  const regions = new Map<string | null, string>();
+  for (const { id, secrets } of authAlternatives(provider)) {
+    for (const definition of secrets) {
+      const { placeholder } = definition;
+      if (!tellers.has(placeholder)) continue;
+      const region = await readOff(definition, (text) =>
+        regionFromSecret(provider, placeholder, text),
+      );
+      if (region !== null) regions.set(id, region);
+    }
+  }
+  return { hostVariables, regions };
 }

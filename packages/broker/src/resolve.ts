@@ -1,10 +1,10 @@
-import { isHostTemplate, type Registry } from "@aivault/registry";
+import type { Registry } from "@aivault/registry";
 import type { Vault } from "@aivault/vault-core";
 import { applicableBindings, type Binding, NEARNESS, precedence } from "./binding.ts";
 import type { Capability } from "./capability.ts";
 import { type Catalog, isUsable } from "./catalog.ts";
 import { type InvocationContext, scopeContext } from "./context.ts";
-import { authAlternatives, type Credential, missingVariables } from "./credential.ts";
+import { authAlternatives, type Credential, hostOf } from "./credential.ts";
 import { BrokerError } from "./errors.ts";
 import type { Principal } from "./invocation.ts";
 import { contextOf, isWithinReach, type ScopeContext } from "./isolation.ts";
@@ -105,11 +105,10 @@ function isFor({ capabilities }: Credential, { id }: Capability): boolean {
 export function serves(credential: Credential, capability: Capability): boolean {
   const { host } = capability;
   if (!isFor(credential, capability)) return false;
-  if (!isHostTemplate(host)) return credential.hosts.includes(host);
-  return (
-    credential.definition !== null &&
-    missingVariables(credential.definition, host, credential.hostVariables).length === 0
-  );
+  const { definition } = credential;
+  const isEntry = definition?.hosts.includes(host) === true;
+  const actual = isEntry ? hostOf(definition, host, credential) : host;
+  return actual !== null && credential.hosts.includes(actual);
 }
 
 /** An operator who names a credential stands where that is: it could have made a token for there. */

@@ -84,7 +84,7 @@ export interface NewCredential {
   readonly secrets: Readonly<Record<string, string>>;
   /** Refused for a registry provider, whose scheme is the registry's. */
   readonly auth?: { readonly strategy: string; readonly [member: string]: unknown };
-  /** For a registry provider only where its hosts differ between tenants. */
+  /** For a registry provider only where its hosts differ between tenants, or to choose a region. */
   readonly hosts?: readonly string[];
   readonly scope?: Scope;
 }

@@ -1,5 +1,6 @@
 // Providers of the built-in registry that want more than one secret in one place: each case is an account
 // as an operator would set it up, against a stand-in of the provider.
+import { builtinRegistry } from "@aivault/registry";
 import { afterEach, describe, expect, it } from "vitest";
 import { injectHeaders } from "../src/auth/multi-header.ts";
 import { createHarness, type Harness, invocation, receive, utf8 } from "./support/harness.ts";
@@ -96,5 +97,85 @@ describe("a credential that lacks its tenant", () => {
       });
     }
     await expect(plan()).rejects.toMatchObject({ code: "credential_ambiguous" });
+  });
+});
+
+describe("a provider with regions", () => {
+  const KEY = "01234567-89ab-cdef-0123-456789abcdef";
+  const url = async (capability: string, path: string, credential: string) => {
+    const request = { method: "GET", path };
+    return (await harness.broker.plan(invocation({ capability, credential, request }))).url;
+  };
+
+  it("sends a DeepL key to the plan it is of, and follows when it is rotated", async () => {
+    await start("api.deepl.com", "api-free.deepl.com");
+    const { secret } = await store("DEEPL_API_KEY", `${KEY}:fx`);
+    expect((await call("deepl/languages", "/v2/languages")).error).toBeNull();
+    expect(provider.requests.at(-1)?.headers["host"]).toBe("api-free.deepl.com");
+    await harness.broker.rotateSecret(secret.secretId, utf8(KEY));
+    expect((await call("deepl/languages", "/v2/languages")).error).toBeNull();
+    expect(provider.requests.at(-1)?.headers["host"]).toBe("api.deepl.com");
+  });
+
+  it("takes the region from the hosts that the operator names", async () => {
+    await start("api.deepl.com");
+    await store("DEEPL_API_KEY", KEY);
+    const make = (id: string, hosts: readonly string[]) =>
+      harness.broker.createCredential({
+        id,
+        provider: "deepl",
+        secrets: { secret: "DEEPL_API_KEY" },
+        hosts,
+      });
+    expect((await make("free", ["api-free.deepl.com"])).hosts).toEqual(["api-free.deepl.com"]);
+    expect(await url("deepl/languages", "/v2/languages", "free")).toBe(
+      "https://api-free.deepl.com/v2/languages",
+    );
+    expect(await url("deepl/languages", "/v2/languages", "deepl")).toBe(
+      "https://api.deepl.com/v2/languages",
+    );
+    await expect(make("both", ["api.deepl.com", "api-free.deepl.com"])).rejects.toMatchObject({
+      code: "invalid_request",
+    });
+    await expect(make("none", ["api-free.deepl.com.evil.test"])).rejects.toMatchObject({
+      reason: "host_not_allowed",
+    });
+  });
+
+  it("G4: keeps a pinned secret within its own provider's regions", async () => {
+    await start("api.deepl.com");
+    await store("DEEPL_API_KEY", KEY);
+    await expect(
+      harness.broker.createCredential({
+        id: "datadog-eu",
+        provider: "acme",
+        secrets: { secret: "DEEPL_API_KEY" },
+        auth: { strategy: "header", name: "authorization", template: "{{secret}}" },
+        hosts: ["api.datadoghq.eu"],
+      }),
+    ).rejects.toMatchObject({ reason: "secret_pinned" });
+  });
+
+  it("reaches the hosts of every region of every provider, and no others", async () => {
+    await start("api.deepl.com");
+    for (const { id, regions = {}, secrets, hosts } of builtinRegistry().providers) {
+      for (const [name, region] of Object.entries(regions)) {
+        const given: Record<string, string> = {};
+        for (const secret of secrets) {
+          given[secret.placeholder] = secret.name;
+          if ((await harness.vault.findSecret(secret.name, { kind: "global" })) === null) {
+            await store(secret.name, secret.example);
+          }
+        }
+        const made = await harness.broker.createCredential({
+          id: `${id}.${name}.region`,
+          provider: id,
+          secrets: given,
+          hosts: Object.values(region.hosts),
+        });
+        expect(made.hosts).toEqual(hosts.map((host) => region.hosts[host] ?? host));
+      }
+    }
+    expect(await harness.broker.quarantined()).toEqual([]);
   });
 });
