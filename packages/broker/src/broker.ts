@@ -1,6 +1,6 @@
 import type { Duplex } from "node:stream";
 import { matchesCapability, parseRedirect, redirectedMethod } from "@aivault/policy";
-import type { Registry } from "@aivault/registry";
+import type { PathRule, Registry } from "@aivault/registry";
 import type {
   AuditEvent,
   Clock,
@@ -62,6 +62,7 @@ import type {
   NewCapability,
   NewCredential,
   NewSecret,
+  PathRuleView,
   SecretChange,
   SecretCreated,
   SecretDeleted,
@@ -507,7 +508,7 @@ export class Broker {
       description,
       host: port === null ? host : `${host}:${port}`,
       risk,
-      rules: rules.map(({ methods, match, path }) => ({ methods: [...methods], match, path })),
+      rules: rules.map(viewRule),
       origin,
       ready,
       missing: ready ? [] : await missingSecrets(capability, this.#vault, this.#registry),
@@ -789,6 +790,17 @@ function unknownCapability(id: string): BrokerError {
   return new BrokerError("capability_not_found", `there is no capability \`${shown}\``, {
     hint: "aivault capability list",
   });
+}
+
+/** Everything that decides whether a request fits; the risk of a single rule is not part of it. */
+function viewRule({ methods, match, path, query, encodedSlash }: PathRule): PathRuleView {
+  return {
+    methods: [...methods],
+    match,
+    path,
+    ...(query === undefined ? {} : { query }),
+    ...(encodedSlash === true ? { encodedSlash } : {}),
+  };
 }
 
 function deadlines(

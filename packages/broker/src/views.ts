@@ -8,6 +8,17 @@ export interface PathRuleView {
   readonly methods: readonly string[];
   readonly match: "prefix" | "exact" | "pattern";
   readonly path: string;
+  /** What is demanded of the query; absent: nothing. */
+  readonly query?: {
+    /** Parameters that must be there exactly once, with exactly this value. */
+    readonly required?: Readonly<Record<string, string>>;
+    /** Parameters that must not be there. */
+    readonly forbidden?: readonly string[];
+    /** The only parameters that may be there, besides the required ones. */
+    readonly allowed?: readonly string[];
+  };
+  /** The rule also admits `%2F` inside a segment; absent: it does not. */
+  readonly encodedSlash?: true;
 }
 
 /** A capability, as shown. */
@@ -121,5 +132,6 @@ export interface NewCapability {
   readonly host: string;
   readonly description?: string;
   readonly risk?: "read" | "write" | "destructive" | "spend";
-  readonly rules: readonly PathRuleView[];
+  /** Demands on the query are the registry's only. */
+  readonly rules: readonly Pick<PathRuleView, "methods" | "match" | "path">[];
 }

@@ -1,5 +1,5 @@
-// Providers of the built-in registry that want more than one secret in one place: each case is an account
-// as an operator would set it up, against a stand-in of the provider.
+// Providers of the built-in registry that ask more of the broker than one secret at one host: each case is an
+// account as an operator would set it up, most of them against a stand-in of the provider.
 import { builtinRegistry } from "@aivault/registry";
 import { afterEach, describe, expect, it } from "vitest";
 import { injectHeaders } from "../src/auth/multi-header.ts";
@@ -177,5 +177,23 @@ describe("a provider with regions", () => {
       }
     }
     expect(await harness.broker.quarantined()).toEqual([]);
+  });
+});
+
+describe("a capability, as shown", () => {
+  it("tells what its rules demand of the query and of slashes", async () => {
+    await start("api.deepl.com");
+    const rulesOf = async (id: string) => (await harness.broker.describeCapability(id)).rules;
+    expect(await rulesOf("aws/whoami")).toEqual([
+      {
+        methods: ["GET"],
+        match: "exact",
+        path: "/",
+        query: { required: { Action: "GetCallerIdentity" } },
+      },
+    ]);
+    const [plain, slashed] = await rulesOf("gitlab/projects-read");
+    expect(plain).toEqual({ methods: ["GET"], match: "exact", path: "/api/v4/projects" });
+    expect(slashed?.encodedSlash).toBe(true);
   });
 });
