@@ -175,6 +175,36 @@ describe("the audit log", () => {
     expect(done, done.stderr).toMatchObject({ status: 0 });
     const entries = done.stdout.trim().split("\n");
     expect(entries.map((line) => JSON.parse(line).seq)).toEqual([1, 2, 3]);
+    const { items, publicKey } = await json(["audit", "checkpoints"]);
+    expect(Array.isArray(items)).toBe(true);
+    expect(Buffer.from(publicKey, "base64")).toHaveLength(32);
+  });
+});
+
+describe("backups", () => {
+  it("are made, verified, and restored elsewhere with nothing but the passphrase", async () => {
+    const file = join(home.home, "vault.backup");
+    const words = join(home.home, "backup-words");
+    writeFileSync(words, `${PASSPHRASE}\n`);
+    const flags = ["--passphrase-file", words];
+    await json(["backup", "create", file, ...flags]);
+    expect(statSync(file).mode & 0o777).toBe(0o600);
+    expect(await json(["backup", "verify", file, ...flags])).toMatchObject({ ok: true });
+    const wrong = await cli(["backup", "verify", file, "--passphrase-stdin"], { stdin: "wrong" });
+    expect(wrong).toMatchObject({ status: 1, stdout: "" });
+    expect(await cli(["backup", "restore", file, ...flags])).toMatchObject({
+      status: 1,
+      stderr: expect.stringContaining("CLI_VAULT_EXISTS"),
+    });
+    const other = { AIVAULT_DIR: join(home.home, "restored") };
+    await json(["backup", "restore", file, ...flags], { env: other });
+    expect(await json(["json", ...CHAT, ...BODY], { env: other })).toMatchObject({
+      response: { status: 200 },
+    });
+    await json(["stop"], { env: other });
+    const again = ["backup", "restore", file, "--overwrite", ...flags];
+    expect(await cli(again, { env: other })).toMatchObject({ status: 2 });
+    await json([...again, "--yes"], { env: other });
   });
 });
 

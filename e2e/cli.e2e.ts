@@ -317,7 +317,7 @@ describe("the vault's life", () => {
     expect(await run(create)).toMatchObject({ status: 4 });
     const wrong = await run(["unlock", "--passphrase-stdin"], "wrong\n");
     expect(wrong.status).not.toBe(0);
-    expect(wrong.stderr).toMatch(/\[[a-z_]+\]/);
+    expect(wrong.stderr).toMatch(/\[[a-z_]+(: [a-z_]+)?\]/);
     expect(await run(["unlock", "--passphrase-stdin"], said)).toMatchObject({ status: 0 });
     expect(await run(create)).toMatchObject({ status: 0 });
     await run(["stop"]);

@@ -17,6 +17,9 @@ secrets verify: --id --json -v --verbose
 secrets attach-group: --id --workspace-id --group-id --json -v --verbose
 secrets detach-group: --id --workspace-id --group-id --json -v --verbose
 secrets import: --env-file --entry --scope --workspace-id --group-id --json -v --verbose
+credential list: --json -v --verbose
+credential create: --provider --secret-ref --secret --auth --header-name --value-template --query-param --path-prefix-template --auth-header --auth-query --basic-username --basic-password --host --workspace-id --group-id --json -v --verbose
+credential delete: --json -v --verbose
 capability list: --ready --provider --json -v --verbose
 capability describe = capability args = capability shape = capability inspect: --json -v --verbose
 capability create: --provider --credential --method --path --match --host --description --risk --json -v --verbose
@@ -27,9 +30,6 @@ capability policy delete: --capability --json -v --verbose
 capability bind: --capability --credential --secret-ref --scope --workspace-id --group-id --consumer --json -v --verbose
 capability unbind: --capability --scope --workspace-id --group-id --consumer --json -v --verbose
 capability bindings: --capability --scope --workspace-id --group-id --consumer --json -v --verbose
-credential list: --json -v --verbose
-credential create: --provider --secret-ref --secret --auth --header-name --value-template --query-param --path-prefix-template --auth-header --auth-query --basic-username --basic-password --host --workspace-id --group-id --json -v --verbose
-credential delete: --json -v --verbose
 provider list: --json -v --verbose
 provider describe: --json -v --verbose
 provider add: --json -v --verbose
@@ -44,6 +44,8 @@ lock: --json -v --verbose
 unlock: --passphrase-stdin --passphrase-file --passphrase --json -v --verbose
 rotate-master: --to-provider --file-path --env-var --new-key-stdin --new-key-file --new-key --new-passphrase-stdin --new-passphrase-file --new-passphrase -y --yes --json -v --verbose
 backup create: --passphrase-stdin --passphrase-file --passphrase --json -v --verbose
+backup verify: --passphrase-stdin --passphrase-file --passphrase --json -v --verbose
+backup restore: --overwrite -y --yes --passphrase-stdin --passphrase-file --passphrase --provider --file-path --env-var --new-passphrase-stdin --new-passphrase-file --new-passphrase --json -v --verbose
 settings list: --json -v --verbose
 settings set: --json -v --verbose
 audit: --limit --before-ts-ms --json -v --verbose

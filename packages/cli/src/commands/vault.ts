@@ -143,10 +143,54 @@ export const vaultCommands: readonly Command[] = [
         title: "With a passphrase from a file",
         before: ["echo 'correct horse battery staple' > passphrase"],
         line: "aivault backup create vault.backup --passphrase-file passphrase",
-        run: "skip, the daemon does not make backups yet",
       },
     ],
     load: async () => (await import("../run/backup.ts")).runBackupCreate,
+  },
+  {
+    words: ["backup", "verify"],
+    summary: "check that a backup is whole and that the passphrase opens it",
+    positionals: [{ name: "file", summary: "the backup", required: true, completes: "file" }],
+    flags: [...PASSPHRASE_FLAGS, ...JSON_FLAGS],
+    examples: [
+      {
+        title: "Before it is needed",
+        line: "aivault backup verify vault.backup --passphrase-file passphrase",
+      },
+    ],
+    load: async () => (await import("../run/backup.ts")).runBackupVerify,
+  },
+  {
+    words: ["backup", "restore"],
+    summary: "make a vault from a backup",
+    details: [
+      "The vault gets a key of its own, kept where --provider says. Where there is a vault already, nothing is done unless --overwrite is given; that vault is then moved aside. The daemon must not be running.",
+    ],
+    positionals: [{ name: "file", summary: "the backup", required: true, completes: "file" }],
+    flags: [
+      { name: "overwrite", kind: "switch", summary: "take the place of the vault that is there" },
+      YES_FLAG,
+      ...PASSPHRASE_FLAGS,
+      {
+        name: "provider",
+        kind: "text",
+        value: "KIND",
+        summary: "where the vault's key is to come from; default: file",
+        choices: KEY_PROVIDERS,
+      },
+      FILE_PATH,
+      ENV_VAR,
+      ...secretFlags("new-passphrase", "passphrase of the restored vault"),
+      ...JSON_FLAGS,
+    ],
+    examples: [
+      {
+        title: "On another machine",
+        before: ['export AIVAULT_DIR="$HOME/vaults/restored"'],
+        line: "aivault backup restore vault.backup --passphrase-file passphrase",
+      },
+    ],
+    load: async () => (await import("../run/backup.ts")).runBackupRestore,
   },
   {
     words: ["settings", "list"],
