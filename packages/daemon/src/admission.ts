@@ -4,6 +4,7 @@ import type { Envelope } from "@aivault/policy";
 import type { Exchange } from "./exchange.ts";
 import { Problem } from "./problem.ts";
 import type { Services } from "./services.ts";
+import { requireSignature } from "./signatures/require-signature.ts";
 import { checkGrant, pinnedCredential } from "./tokens/grant.ts";
 import type { TokenChain } from "./tokens/token-store.ts";
 
@@ -43,7 +44,12 @@ export async function admitToken(
     });
   }
   const chain = await services.engine.tokens.verify(token);
-  exchange.identify(chain[0].tokenId);
+  const [{ tokenId, publicKey }] = chain;
+  exchange.identify(tokenId);
+  if (publicKey !== null) {
+    const { nonces } = services.engine;
+    await requireSignature(exchange, { tokenId, publicKey }, nonces, Date.now());
+  }
   return chain;
 }
 

@@ -78,9 +78,14 @@ export function collect(stream: Readable, bytesMax: number): Promise<Uint8Array>
 /**
  * Collect the body of a request that has said what it is.
  *
+ * @param body - Where its octets are, when they are not in the request any more.
  * @throws {Problem} As {@link collect}; `invalid_request` for a content coding.
  */
-export function readBody(request: IncomingMessage, bytesMax: number): Promise<Uint8Array> {
+export function readBody(
+  request: IncomingMessage,
+  bytesMax: number,
+  body: Readable = request,
+): Promise<Uint8Array> {
   const coding = request.headers["content-encoding"];
   if (coding !== undefined && coding.toLowerCase() !== "identity") {
     throw new Problem("invalid_request", "a compressed body is not accepted");
@@ -89,7 +94,7 @@ export function readBody(request: IncomingMessage, bytesMax: number): Promise<Ui
   if (Number(request.headers["content-length"] ?? 0) > bytesMax) {
     throw new Problem("request_too_large", `the body is larger than ${bytesMax} bytes`);
   }
-  return collect(request, bytesMax);
+  return collect(body, bytesMax);
 }
 
 /** `application/json`, in UTF-8, by RFC 9110 §8.3.1; the only charset RFC 8259 knows. */
@@ -110,7 +115,7 @@ export async function readJson<T>(exchange: Exchange, schema: z.ZodType<T>): Pro
     throw new Problem("invalid_request", "the content type must be application/json");
   }
   exchange.continueBody();
-  return parseJson(await readBody(exchange.request, JSON_BYTES_MAX), schema);
+  return parseJson(await readBody(exchange.request, JSON_BYTES_MAX, exchange.body), schema);
 }
 
 /**
@@ -123,7 +128,7 @@ export function readOctets(exchange: Exchange, bytesMax: number): Promise<Uint8A
     throw new Problem("invalid_request", "the content type must be application/octet-stream");
   }
   exchange.continueBody();
-  return readBody(exchange.request, bytesMax);
+  return readBody(exchange.request, bytesMax, exchange.body);
 }
 
 /** Parse JSON strictly, then by a schema. */

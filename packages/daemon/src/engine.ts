@@ -15,6 +15,7 @@ import { Problem } from "./problem.ts";
 import { ProviderCatalog } from "./provider-catalog.ts";
 import { type RotateMasterOptions, rotateMaster } from "./rotate-master.ts";
 import { changeSettings, type DaemonSettings, DEFAULT_SETTINGS, readSettings } from "./settings.ts";
+import { Nonces } from "./signatures/nonces.ts";
 import { TokenStore } from "./tokens/token-store.ts";
 import { TokenStreams } from "./tokens/token-streams.ts";
 import { unfinishedInvocations, unknownOutcome } from "./unfinished.ts";
@@ -43,6 +44,7 @@ type Activation = "daemon.started" | "vault.unlocked";
 export class Engine {
   readonly #options: EngineOptions;
   readonly #vault: Vault;
+  readonly nonces = new Nonces();
   readonly streams = new TokenStreams(Date.now);
   readonly tokens: TokenStore;
   readonly operators: OperatorAuth;
@@ -260,6 +262,9 @@ export class Engine {
       }
       this.#settings = await readSettings(this.#vault);
       await this.providers.load();
+      // A clock that was put back since must not make what was accepted then look new.
+      const [newest] = await this.#vault.audit.read({ limit: 1 });
+      this.nonces.begin(Math.max(Date.now(), newest?.tsMs ?? 0));
       // Before this activation is on record: killed in between, the next one looks again.
       for (const decided of await unfinishedInvocations(this.#vault.audit)) {
         await this.#vault.audit.append(unknownOutcome(decided));

@@ -1,6 +1,7 @@
 /** One request on its way through the daemon, as its route sees it. */
 
 import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Readable } from "node:stream";
 import type { Principal } from "@aivault/broker";
 
 /** Which socket a request came in by. What it may reach follows from this and nothing it says. */
@@ -13,6 +14,8 @@ export interface Exchange {
   /** Say by which token the principal proved itself; it is on record from then on. */
   identify(tokenId: string): void;
   readonly request: IncomingMessage;
+  /** The request's body: the request itself, until somebody has read it and put what it was here. */
+  body: Readable;
   readonly response: ServerResponse;
   /** What stood where the route's pattern has `{name}`, percent-decoded. */
   readonly parameters: ReadonlyMap<string, string>;

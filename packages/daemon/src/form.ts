@@ -29,7 +29,7 @@ export async function withForm<T>(
     throw new Problem("invalid_request", "the content type must be multipart/form-data");
   }
   exchange.continueBody();
-  const reader = readMultipart(exchange.request);
+  const reader = readMultipart(exchange.request, exchange.body);
   const parts = new Map<string, Uint8Array>();
   try {
     let place = 0;

@@ -149,6 +149,7 @@ export function createHttpListener(options: HttpListenerOptions): HttpListener {
           principal = { ...principal, tokenId };
         },
         request,
+        body: request,
         response,
         parameters,
         path,

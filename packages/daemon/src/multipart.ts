@@ -39,9 +39,13 @@ export function isMultipart(request: IncomingMessage): boolean {
 /**
  * Begin to read a request as `multipart/form-data`.
  *
+ * @param source - Where its octets are, when they are not in the request any more.
  * @throws {BrokerError} `invalid_request`: no usable boundary.
  */
-export function readMultipart(request: IncomingMessage): MultipartReader {
+export function readMultipart(
+  request: IncomingMessage,
+  source: Readable = request,
+): MultipartReader {
   const parts: Part[] = [];
   const open = new Set<BusboyFileStream>();
   let waiting: { resolve(part: Part | null): void; reject(problem: BrokerError): void } | null =
@@ -54,8 +58,8 @@ export function readMultipart(request: IncomingMessage): MultipartReader {
   const fail = (problem: BrokerError) => {
     if (failure !== null || finished) return;
     failure = problem;
-    request.unpipe(parser);
-    request.resume();
+    source.unpipe(parser);
+    source.resume();
     for (const body of open) body.destroy(problem);
     waiting?.reject(problem);
     waiting = null;
@@ -88,11 +92,12 @@ export function readMultipart(request: IncomingMessage): MultipartReader {
     waiting?.resolve(null);
     waiting = null;
   });
-  request.on("close", () => {
-    if (!request.complete) fail(malformed("ended early"));
+  source.on("close", () => {
+    const isWhole = source === request ? request.complete : source.readableEnded;
+    if (!isWhole) fail(malformed("ended early"));
   });
-  request.on("error", (cause) => fail(malformed("ended early", cause)));
-  request.pipe(parser);
+  source.on("error", (cause) => fail(malformed("ended early", cause)));
+  source.pipe(parser);
 
   return {
     next() {

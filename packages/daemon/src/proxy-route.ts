@@ -50,7 +50,7 @@ async function readEnvelope(
   const { request } = exchange;
   if (isJson(request)) {
     exchange.continueBody();
-    const octets = await readBody(request, JSON_BYTES_MAX);
+    const octets = await readBody(request, JSON_BYTES_MAX, exchange.body);
     return { envelope: parse(octets, false), reader: null };
   }
   if (!isMultipart(request)) {
@@ -60,7 +60,7 @@ async function readEnvelope(
     );
   }
   exchange.continueBody();
-  const reader = readMultipart(request);
+  const reader = readMultipart(request, exchange.body);
   try {
     const first = await reader.next();
     if (first?.name !== "envelope") {

@@ -157,6 +157,9 @@ const DROPPED = new Set([
   "upgrade",
   "http2-settings",
   "sec-fetch-mode",
+  // Of our tokens that are bound to a key; what they cover is not what the provider gets.
+  "signature",
+  "signature-input",
   // Cookie jars of HTTP libraries fill by themselves; nothing in them is meant for us.
   "cookie",
 ]);
@@ -194,7 +197,7 @@ async function* wholeBody(
 ): AsyncGenerator<Upload, void, undefined> {
   exchange.continueBody();
   // Stopping early must not destroy the connection: a refusal is still to be sent on it.
-  const body = exchange.request.iterator({ destroyOnReturn: false }) as AsyncIterable<Uint8Array>;
+  const body = exchange.body.iterator({ destroyOnReturn: false }) as AsyncIterable<Uint8Array>;
   yield { field: "body", filename: null, contentType: null, length, body };
 }
 
