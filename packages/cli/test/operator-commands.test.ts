@@ -509,3 +509,33 @@ describe("aivault audit tail", () => {
     expect(done).toMatchObject({ status: 0, stdout: "", stderr: "" });
   });
 });
+
+describe("aivault oauth setup", () => {
+  const flags =
+    "--provider acme --client-id c&d --redirect-uri http://127.0.0.1:1/cb --scope a --scope b".split(
+      " ",
+    );
+  const setup = (url: string, ...more: string[]) =>
+    aivault(["oauth", "setup", ...flags, "--auth-url", url, ...more]);
+
+  it("builds the address, keeping what the endpoint has of its own", async () => {
+    const done = await setup("https://acme.example/authorize?prompt=consent", "--state", "s t");
+    expect(JSON.parse(done.stdout)).toEqual({
+      provider: "acme",
+      consentUrl:
+        "https://acme.example/authorize?prompt=consent&response_type=code&client_id=c%26d&redirect_uri=http%3A%2F%2F127.0.0.1%3A1%2Fcb&scope=a+b&state=s+t",
+      exchangeOutsideBroker: true,
+      notes: [expect.any(String), expect.any(String), expect.any(String)],
+    });
+  });
+
+  it("makes a state of its own each time, and refuses what is no https address", async () => {
+    const state = async () =>
+      new URL(
+        JSON.parse((await setup("https://acme.example/a")).stdout).consentUrl,
+      ).searchParams.get("state");
+    expect(await state()).not.toBe(await state());
+    expect(await setup("http://acme.example/a")).toMatchObject({ status: 2 });
+    expect(await setup("nowhere")).toMatchObject({ status: 2 });
+  });
+});

@@ -6,6 +6,7 @@ import { capabilityCommands } from "./capability.ts";
 import { credentialCommands } from "./credential.ts";
 import { daemonCommands } from "./daemon.ts";
 import { invokeCommands } from "./invoke.ts";
+import { oauthCommands } from "./oauth.ts";
 import { operatorCommands } from "./operator.ts";
 import { providerCommands } from "./provider.ts";
 import { secretCommands } from "./secrets.ts";
@@ -25,7 +26,7 @@ export const COMMAND_GROUPS: readonly CommandGroup[] = [
   { title: "Secrets", commands: secretCommands },
   { title: "Credentials", commands: credentialCommands },
   { title: "Capabilities", commands: capabilityCommands },
-  { title: "Providers", commands: providerCommands },
+  { title: "Providers", commands: [...providerCommands, ...oauthCommands] },
   { title: "Tokens", commands: tokenCommands },
   { title: "Vault", commands: vaultCommands },
   { title: "Operator", commands: operatorCommands },
