@@ -184,8 +184,13 @@ describe("startDaemon", () => {
     await vault.init();
     await (await vault.start()).close();
     const daemon = await vault.start();
-    const audit = await call(daemon.operatorSocket, "GET", "/aivault/audit?limit=3");
-    expect(kindsOf(audit)).toEqual(["daemon.started", "daemon.stopped", "daemon.started"]);
+    const audit = await call(daemon.operatorSocket, "GET", "/aivault/audit?limit=4");
+    expect(kindsOf(audit)).toEqual([
+      "daemon.started",
+      "audit.checkpoint",
+      "daemon.stopped",
+      "daemon.started",
+    ]);
     expect((await call(daemon.operatorSocket, "GET", "/aivault/audit/verify")).json).toMatchObject({
       ok: true,
     });
@@ -214,7 +219,7 @@ describe("lock and unlock", () => {
     }
     expect((await call(operatorSocket, "POST", "/aivault/unlock")).json).toEqual({ locked: false });
     expect((await call(operatorSocket, "GET", "/aivault/secrets")).status).toBe(200);
-    const audit = await call(operatorSocket, "GET", "/aivault/audit?limit=2");
-    expect(kindsOf(audit)).toEqual(["vault.unlocked", "vault.locked"]);
+    const audit = await call(operatorSocket, "GET", "/aivault/audit?limit=3");
+    expect(kindsOf(audit)).toEqual(["vault.unlocked", "audit.checkpoint", "vault.locked"]);
   });
 });
