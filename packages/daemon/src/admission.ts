@@ -2,6 +2,7 @@
 
 import type { Envelope } from "@aivault/policy";
 import type { Exchange } from "./exchange.ts";
+import { requireQuiet } from "./http-adapter.ts";
 import { Problem } from "./problem.ts";
 import type { Services } from "./services.ts";
 import { requireSignature } from "./signatures/require-signature.ts";
@@ -46,6 +47,7 @@ export async function admitToken(
   const chain = await services.engine.tokens.verify(token);
   const [{ tokenId, publicKey }] = chain;
   exchange.identify(tokenId);
+  requireQuiet(services.denials, exchange.principal);
   if (publicKey !== null) {
     const { nonces } = services.engine;
     await requireSignature(exchange, { tokenId, publicKey }, nonces, Date.now());

@@ -91,6 +91,11 @@ export class Engine {
     this.#armIdleTimer();
   }
 
+  /** Invocations whose outcome is not on record yet. */
+  get invocationsRunning(): number {
+    return this.#options.invocationsRunning();
+  }
+
   /** A development vault's override; false as long as the vault has not been unlocked. */
   get allowsRemoteClients(): boolean {
     return this.#overrides?.allowRemoteClients ?? false;

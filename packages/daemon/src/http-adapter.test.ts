@@ -6,9 +6,11 @@ import { pino } from "pino";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { call, json, raw, statuses } from "../test/wire.ts";
 import { JSON_BYTES_MAX, readBody } from "./body.ts";
+import { DenialLimit } from "./denial-limit.ts";
 import { ok, type SocketKind } from "./exchange.ts";
 import { connectionsMax, createHttpListener, type HttpListener, LIMITS } from "./http-adapter.ts";
 import { listenAt } from "./listen.ts";
+import { Metrics } from "./metrics.ts";
 import type { PeerIdentity } from "./platform/index.ts";
 import { linuxPlatform } from "./platform/linux.ts";
 import type { Route } from "./routes.ts";
@@ -47,6 +49,8 @@ async function start(routes: readonly Route[], options: Options = {}) {
   const services = {
     vault: { status: () => ({ locked }) },
     log: pino({ level: "silent" }),
+    denials: new DenialLimit(Date.now, async () => undefined),
+    metrics: new Metrics(Date.now()),
     engine: {
       broker: () => ({
         async denied(_id: string, _principal: object, what: { code: string; message: string }) {

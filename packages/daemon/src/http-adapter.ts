@@ -9,6 +9,7 @@ import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import type { Principal } from "@aivault/broker";
 import { CALLER_ROUTES, REQUEST_HEADERS, RESPONSE_HEADERS } from "@aivault/client/protocol";
+import type { DenialLimit } from "./denial-limit.ts";
 import type { Exchange, Reply, SocketKind } from "./exchange.ts";
 import type { PeerIdentity, Platform } from "./platform/index.ts";
 import { Problem, type ProblemFacts, sendProblem } from "./problem.ts";
@@ -138,7 +139,11 @@ export function createHttpListener(options: HttpListenerOptions): HttpListener {
     let mayContinue = waits;
     try {
       const { handler, parameters, open } = admit(request, principal, path);
-      if (path !== CALLER_ROUTES.health) served.add(request.socket);
+      if (path !== CALLER_ROUTES.health) {
+        served.add(request.socket);
+        // On TCP nobody can be told from anybody before a token was verified.
+        if (principal.transport === "unix") requireQuiet(options.services.denials, principal);
+      }
       const exchange: Exchange = {
         requestId,
         socket: options.socket,
@@ -172,6 +177,7 @@ export function createHttpListener(options: HttpListenerOptions): HttpListener {
     } catch (error) {
       await refuse(response, requestId, principal, error, entry.isInvocation);
     }
+    options.services.metrics.answered(options.socket, response.statusCode);
     endReading(request, response);
     await closed;
   }
@@ -227,9 +233,12 @@ export function createHttpListener(options: HttpListenerOptions): HttpListener {
     if (problem.code === "internal") {
       options.services.log.error({ requestId, err: error }, "a request failed");
     }
-    if (!isRecorded && isDecision(problem)) {
-      problem = await record(requestId, principal, problem);
+    if (isDecision(problem)) {
+      // The broker has recorded what it refused; it counts all the same.
+      if (isRecorded) options.services.denials.count(peerName(principal));
+      else problem = await record(requestId, principal, problem);
     }
+    options.services.metrics.refused(options.socket, problem.code);
     if (response.headersSent) response.destroy();
     else sendProblem(response, requestId, problem);
   }
@@ -248,6 +257,13 @@ export function createHttpListener(options: HttpListenerOptions): HttpListener {
     const { code, reason, message } = problem;
     const { services } = options;
     if (services.vault.status().locked) return problem;
+    const { denials } = services;
+    const peer = peerName(principal);
+    if (denials.waitOf(peer) !== null) {
+      denials.suppress(peer);
+      return describeError(tooManyDenials(denials.waitOf(peer)));
+    }
+    denials.count(peer);
     try {
       await services.engine.broker().denied(requestId, principal, { code, reason, message });
       return problem;
@@ -331,6 +347,24 @@ export function connectionsMax(descriptorsMax: number | null): number {
   if (descriptorsMax === null) return LIMITS.connectionsMax;
   const left = Math.floor((descriptorsMax - LIMITS.descriptorsReserved) / 2);
   return Math.max(1, Math.min(LIMITS.connectionsMax, left));
+}
+
+/** Whose denials are counted together: a token's, or a process's, or those of everybody on TCP. */
+export function peerName({ tokenId, transport, uid, pid }: Principal): string {
+  if (tokenId !== undefined) return `token:${tokenId}`;
+  return `${transport}:${uid ?? "unknown"}:${pid ?? "unknown"}`;
+}
+
+/** @throws {Problem} `rate_limited`: this peer has been refused too often lately. */
+export function requireQuiet(denials: DenialLimit, principal: Principal): void {
+  const waitMs = denials.waitOf(peerName(principal));
+  if (waitMs !== null) throw tooManyDenials(waitMs);
+}
+
+function tooManyDenials(waitMs: number | null): Problem {
+  return new Problem("rate_limited", "too many of your requests were refused lately", {
+    retryAfterMs: waitMs ?? 1_000,
+  });
 }
 
 const NONE: ReadonlyMap<string, string> = new Map();

@@ -35,6 +35,8 @@ export async function invoke(options: InvokeOptions): Promise<void> {
   const sink = responseSink(exchange.response, exchange.requestId);
   // From here on the broker records what is decided.
   exchange.invoked();
+  const startedMs = performance.now();
+  let outcome: "completed" | "failed" = "failed";
   try {
     await services.engine
       .broker()
@@ -43,11 +45,13 @@ export async function invoke(options: InvokeOptions): Promise<void> {
         through?.(sink) ?? sink,
         signal,
       );
+    outcome = "completed";
   } catch (error) {
     breakOff(options, sink, error, stream?.signal.aborted ?? false);
     return;
   } finally {
     stream?.end();
+    services.metrics.invoked(outcome, (performance.now() - startedMs) / 1000);
   }
   await finished(exchange.response).catch(() => undefined);
 }

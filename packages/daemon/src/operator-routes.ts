@@ -117,6 +117,19 @@ const shutdown: Handler = (_exchange, services) => {
   return { status: 202, body: {} };
 };
 
+const showMetrics: Handler = async (exchange, { metrics, vault, engine }) => {
+  parseQuery(exchange.query, schemas.noQuery);
+  const { response } = exchange;
+  const { invocationsRunning } = engine;
+  const text = metrics.render({ locked: vault.status().locked, invocationsRunning });
+  response.writeHead(200, {
+    "content-type": "text/plain; version=0.0.4; charset=utf-8",
+    "cache-control": "no-store",
+  });
+  response.end(text);
+  return null;
+};
+
 /** Everything the operator socket serves. */
 export const operatorRoutes: readonly Route[] = [
   ...sharedRoutes,
@@ -137,6 +150,7 @@ export const operatorRoutes: readonly Route[] = [
   { method: "PUT", path: ROUTES.settings, handler: updateSettings },
   ...masterRoutes,
   ...operatorAuthRoutes,
+  { method: "GET", path: ROUTES.metrics, handler: showMetrics, open: true },
   // Whoever could not do these could still end the process, or knows the passphrase.
   { method: "POST", path: ROUTES.lock, handler: lock, open: true },
   { method: "POST", path: ROUTES.unlock, handler: unlock, open: true },

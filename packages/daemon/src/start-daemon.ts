@@ -6,6 +6,7 @@ import { isVaultError, Vault } from "@aivault/vault-core";
 import { openFileStore, systemRandom } from "@aivault/vault-core/node";
 import { callerRoutes } from "./caller-routes.ts";
 import { Confirmations } from "./confirmations.ts";
+import { DenialLimit } from "./denial-limit.ts";
 import { Engine } from "./engine.ts";
 import { requireTrustworthyEnvironment } from "./environment.ts";
 import { DaemonError } from "./errors.ts";
@@ -21,6 +22,7 @@ import {
   requireSocketDirectory,
 } from "./listen.ts";
 import { createLog } from "./log.ts";
+import { Metrics } from "./metrics.ts";
 import { operatorRoutes } from "./operator-routes.ts";
 import { passthrough } from "./passthrough/passthrough-route.ts";
 import { type VaultPaths, withSocket } from "./paths.ts";
@@ -145,6 +147,7 @@ async function serveVault(
       listeners.reduce((sum, listener) => sum + listener.invocationsRunning, 0),
     abortRunning: async () => {
       await Promise.all(listeners.map((listener) => listener.abortInvocations()));
+      await services.denials.flush();
     },
   });
   await engine.start();
@@ -169,10 +172,16 @@ async function serveVault(
     clearTimeout(onceTimer);
     for (const socket of sockets) socket.remove();
     await Promise.all(listeners.map((listener) => listener.close(DRAIN_MS)));
+    await services.denials.flush();
     await engine.stop();
     log.info("closed");
   }
 
+  const metrics = new Metrics(Date.now());
+  const denials = new DenialLimit(Date.now, async (suppressed) => {
+    await vault.audit.append({ kind: "denials.suppressed", ...suppressed });
+    metrics.suppressed(suppressed.count);
+  });
   const services: Services = {
     version: options.version,
     pid: process.pid,
@@ -181,6 +190,8 @@ async function serveVault(
     log,
     engine,
     confirmations: new Confirmations(Date.now, systemRandom),
+    denials,
+    metrics,
     shutdown() {
       setImmediate(() => void close());
     },

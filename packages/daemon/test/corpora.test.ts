@@ -9,8 +9,10 @@ import type { Invocation, ResponseSink } from "@aivault/broker";
 import { pino } from "pino";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { callerRoutes } from "../src/caller-routes.ts";
+import { DenialLimit } from "../src/denial-limit.ts";
 import { createHttpListener, type HttpListener } from "../src/http-adapter.ts";
 import { listenAt } from "../src/listen.ts";
+import { Metrics } from "../src/metrics.ts";
 import { linuxPlatform } from "../src/platform/linux.ts";
 import { Problem } from "../src/problem.ts";
 import type { Services } from "../src/services.ts";
@@ -68,6 +70,8 @@ beforeAll(async () => {
   const services = {
     vault: { status: () => ({ locked: false }) },
     log: pino({ level: "silent" }),
+    denials: new DenialLimit(Date.now, async () => undefined),
+    metrics: new Metrics(Date.now()),
     engine: {
       settings: { requireToken: true },
       requireUnlocked() {},
@@ -88,7 +92,10 @@ beforeAll(async () => {
         async verify(token: string) {
           if (token !== TOKEN) throw new Problem("token_invalid", "no");
           const expiresAtMs = Date.now() + 60_000;
-          return [{ tokenId: "t", capabilities: ["*"], credential: null, expiresAtMs }];
+          const unbound = { publicKey: null, workspaceId: null, groupId: null, label: null };
+          const grant = { capabilities: ["*"], credential: null, usesMax: null, perMinute: null };
+          const limits = { concurrency: null, requestBytesMax: null, responseBytesMax: null };
+          return [{ tokenId: "t", expiresAtMs, ...grant, ...limits, ...unbound }];
         },
         async spend() {},
       },

@@ -60,7 +60,10 @@ describe.each(principals)("on the caller socket, with a token that is %s", (prin
       .filter(({ method, path }) => !known.has(`${method} ${path}`))
       .map(({ method, path }) => [method, path]),
   )("G14: %s %s does not exist", async (method = "", path = "") => {
-    expect(isUnknownRoute(await send(daemon.socket, method, path, token()))).toBe(true);
+    const answer = await send(daemon.socket, method, path, token());
+    // Outside of /aivault everything is a provider's path, and the token is looked at first.
+    const isPassthrough = !path.startsWith("/aivault") && answer.json.error === "token_invalid";
+    expect(isUnknownRoute(answer) || isPassthrough).toBe(true);
   });
 
   it.each(callerRoutes.map(({ method, path }) => [method, path] as const))(

@@ -67,6 +67,7 @@ describe("an operator passphrase", { timeout: 60_000 }, () => {
       "GET /aivault/health",
       "GET /aivault/status",
       "GET /aivault/whoami",
+      "GET /metrics",
       "POST /aivault/lock",
       "POST /aivault/operator/login",
       "POST /aivault/operator/logout",

@@ -1,0 +1,71 @@
+import { describe, expect, it } from "vitest";
+import { DENIALS_BURST, DENIALS_PER_SECOND, DenialLimit, type Suppressed } from "./denial-limit.ts";
+
+function limit() {
+  let nowMs = 0;
+  let broken = false;
+  const recorded: Suppressed[] = [];
+  const denials = new DenialLimit(
+    () => nowMs,
+    async (suppressed) => {
+      if (broken) throw new Error("no space left");
+      recorded.push(suppressed);
+    },
+  );
+  return {
+    denials,
+    recorded,
+    wait: (ms: number) => (nowMs += ms),
+    breakLog: (value: boolean) => (broken = value),
+  };
+}
+
+describe("denials of one peer", () => {
+  it("are recorded one by one up to a number, and then at a rate", () => {
+    const { denials, wait } = limit();
+    for (let i = 0; i < DENIALS_BURST; i++) {
+      expect(denials.waitOf("a")).toBeNull();
+      denials.count("a");
+    }
+    expect(denials.waitOf("a")).toBeGreaterThan(0);
+    expect(denials.waitOf("b")).toBeNull();
+    wait(1_000);
+    for (let i = 0; i < DENIALS_PER_SECOND; i++) {
+      expect(denials.waitOf("a")).toBeNull();
+      denials.count("a");
+    }
+    expect(denials.waitOf("a")).toBeGreaterThan(0);
+  });
+
+  it("G18: are counted when they are not recorded one by one", async () => {
+    const { denials, recorded, wait } = limit();
+    denials.suppress("a");
+    wait(10);
+    denials.suppress("a");
+    denials.suppress("b");
+    await denials.flush();
+    expect(recorded).toEqual([
+      { peer: "a", count: 2, fromMs: 0, toMs: 10 },
+      { peer: "b", count: 1, fromMs: 10, toMs: 10 },
+    ]);
+    await denials.flush();
+    expect(recorded).toHaveLength(2);
+  });
+
+  it("G18: stay counted while nothing can be recorded", async () => {
+    const { denials, recorded, breakLog } = limit();
+    denials.suppress("a");
+    breakLog(true);
+    await denials.flush();
+    denials.suppress("a");
+    breakLog(false);
+    await denials.flush();
+    expect(recorded).toEqual([expect.objectContaining({ peer: "a", count: 2 })]);
+  });
+
+  it("do not fill the memory, whoever asks", () => {
+    const { denials } = limit();
+    for (let i = 0; i < 50_000; i++) denials.count(`${i}`);
+    expect(denials.waitOf("49999")).toBeNull();
+  });
+});

@@ -1,0 +1,97 @@
+// A caller that is refused without end, over the real socket.
+
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { afterEach, beforeEach, expect, it } from "vitest";
+import { DENIALS_BURST } from "../src/denial-limit.ts";
+import type { Daemon } from "../src/start-daemon.ts";
+import { until } from "./stand-in.ts";
+import { type TestVault, testVault } from "./vault.ts";
+import { call } from "./wire.ts";
+
+let vault: TestVault;
+let daemon: Daemon;
+
+beforeEach(async () => {
+  vault = testVault();
+  await vault.init();
+  daemon = await vault.start();
+});
+afterEach(() => vault.dispose());
+
+const lastSeq = async () =>
+  (await call(daemon.operatorSocket, "GET", "/aivault/audit?limit=1")).json.items[0].seq;
+
+it("G18: cannot fill the audit log, and what it tried is on record in numbers", async () => {
+  const refusals = DENIALS_BURST + 300;
+  const before = await lastSeq();
+  let limited = 0;
+  for (let sent = 0; sent < refusals; ) {
+    const batch = Array.from({ length: Math.min(50, refusals - sent) }, () =>
+      call(daemon.socket, "GET", "/aivault/no-such-route"),
+    );
+    sent += batch.length;
+    for (const { status, headers } of await Promise.all(batch)) {
+      expect([404, 429]).toContain(status);
+      if (status !== 429) continue;
+      limited += 1;
+      expect(headers["retry-after"]).toBeDefined();
+    }
+  }
+  expect(limited).toBeGreaterThan(0);
+  const summaries = async () => {
+    const { items } = (await call(daemon.operatorSocket, "GET", "/aivault/audit?limit=1000")).json;
+    return items.filter(({ event }: { event: { kind: string } }) => {
+      return event.kind === "denials.suppressed";
+    });
+  };
+  await until(async () => {
+    const counts = (await summaries()).map(
+      ({ event }: { event: { count: number } }) => event.count,
+    );
+    return counts.reduce((sum: number, count: number) => sum + count, 0) === limited;
+  }, 5_000);
+  // Each was recorded, or counted; none was neither.
+  const entries = (await lastSeq()) - before;
+  expect(entries - (await summaries()).length).toBe(refusals - limited);
+  expect(entries).toBeLessThan(refusals);
+  const metrics = await call(daemon.operatorSocket, "GET", "/metrics");
+  expect(metrics.text).toContain(`aivault_denials_suppressed_total ${limited}\n`);
+});
+
+it("leaves other processes in peace", async () => {
+  const flood = Array.from({ length: DENIALS_BURST + 100 }, () => "/aivault/no-such-route");
+  for (const path of flood) await call(daemon.socket, "GET", path);
+  const other = spawn("curl", [
+    "--silent",
+    "--unix-socket",
+    daemon.socket,
+    "http://aivault/aivault/whoami",
+  ]);
+  let text = "";
+  other.stdout.on("data", (chunk) => (text += chunk));
+  const failed = once(other, "error").then(() => "no curl");
+  const ended = once(other, "exit").then(() => "ended");
+  if ((await Promise.race([failed, ended])) === "no curl") {
+    process.stderr.write("SKIPPED: no curl to be another process with\n");
+    return;
+  }
+  const { uid, principal } = JSON.parse(text);
+  // Where the kernel does not tell who is there, everybody on the socket is one peer.
+  if (uid !== null) expect(principal).toBe("caller");
+});
+
+it("has figures for Prometheus, without a token or a name in them", async () => {
+  await call(daemon.socket, "GET", "/aivault/whoami");
+  const { status, headers, text } = await call(daemon.operatorSocket, "GET", "/metrics");
+  expect(status).toBe(200);
+  expect(headers["content-type"]).toMatch(/^text\/plain; version=0\.0\.4/);
+  expect(text).toContain('aivault_requests_total{socket="caller",status="200"} 1\n');
+  expect(text).toContain("aivault_vault_locked 0\n");
+  for (const line of text.trimEnd().split("\n")) {
+    expect(line).toMatch(
+      /^(# (HELP|TYPE) [a-z_]+ .+|[a-z_]+(\{[a-z]+="[^"]*"(,[a-z]+="[^"]*")*\})? [0-9.e+-]+)$/,
+    );
+  }
+  expect((await call(daemon.socket, "GET", "/metrics")).status).toBe(404);
+});
