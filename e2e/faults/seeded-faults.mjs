@@ -13,8 +13,8 @@ export const seededFaults = [
     patches: [
       {
         file: fileSystem,
-        from: "    await file.sync();\n    await file.close();\n",
-        to: "    await file.close();\n",
+        from: "    await attempt(({ file }) => file.sync(), open);\n",
+        to: nothing,
       },
     ],
     where: [["create", "power"]],
@@ -82,8 +82,8 @@ export const seededFaults = [
     patches: [
       {
         file: store,
-        from: "      await Promise.all(changes.map((change) => this.#place(change)));\n",
-        to: "      await unlink(join(this.location, JOURNAL));\n      await Promise.all(changes.map((change) => this.#place(change)));\n",
+        from: "      for (let first = 0; first < changes.length; first += PLACED_AT_ONCE) {\n",
+        to: "      await unlink(join(this.location, JOURNAL));\n      for (let first = 0; first < changes.length; first += PLACED_AT_ONCE) {\n",
       },
       {
         file: store,
@@ -129,11 +129,7 @@ export const seededFaults = [
   {
     name: "a failed sync of a file is ignored",
     patches: [
-      {
-        file: fileSystem,
-        from: "    await file.sync();\n    await file.close();\n",
-        to: "    await file.sync().catch(() => {});\n    await file.close();\n",
-      },
+      { file: fileSystem, from: "file.sync(), open);", to: "file.sync().catch(() => {}), open);" },
     ],
     where: [["create", "refused"]],
   },
@@ -180,8 +176,8 @@ export const seededFaults = [
       },
       {
         file: fileSystem,
-        from: "    await file.sync();\n    await file.close();\n",
-        to: "    await file.chmod(0o600);\n    await file.sync();\n    await file.close();\n",
+        from: "    await attempt(({ file }) => file.sync(), open);\n",
+        to: "    await attempt(({ file }) => file.chmod(0o600), open);\n    await attempt(({ file }) => file.sync(), open);\n",
       },
     ],
     where: [["create", "kill"]],

@@ -18,7 +18,11 @@ export class NoCompilerError extends Error {
  */
 export function makeTemporary(name) {
   const base = fs.existsSync("/dev/shm") ? "/dev/shm" : fs.realpathSync(os.tmpdir());
-  return fs.mkdtempSync(path.join(base, `aivault-${name}-`));
+  const directory = fs.mkdtempSync(path.join(base, `aivault-${name}-`));
+  // Memory is not to be filled by runs that were ended early.
+  process.on("exit", () => fs.rmSync(directory, { recursive: true, force: true }));
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => process.exit(130));
+  return directory;
 }
 
 /**
