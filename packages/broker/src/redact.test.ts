@@ -232,3 +232,13 @@ describe("Redactor", () => {
     expect(redactor.text(SECRET.replace("é", "e"))).not.toContain("REDACTED");
   });
 });
+
+describe("a secret that ends as an escape begins", () => {
+  it.each(["key-ab%", "key-ab%25", "key-ab\\", "key-ab\\\\", "key-ab&amp;", "key-ab&"])(
+    "G9: is cut out at the very end: %s",
+    (secret) => {
+      expect(new Redactor([utf8(secret)]).text(secret)).not.toContain(secret);
+      expect(new Redactor([utf8(secret)]).text(`x ${secret}`)).not.toContain(secret);
+    },
+  );
+});

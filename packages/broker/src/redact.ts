@@ -183,6 +183,13 @@ export class Redactor {
       const plain = fold[byte] === bytes[j];
       if (beginsUnit(byte)) {
         const length = readUnit(data, k, data.length);
+        if (length === UNIT_INCOMPLETE && this.#final) {
+          // G9: nothing follows that could complete it, so it is what it looks like.
+          if (!plain) return NO_MATCH;
+          j++;
+          k++;
+          continue;
+        }
         if (length === UNIT_INCOMPLETE) {
           // A plain `%` at the very end may still be the secret's own.
           if (!plain || k + 1 >= data.length) return UNDECIDED;
@@ -200,7 +207,9 @@ export class Redactor {
           // that is built to explode it is redacted at once.
           if (++this.#branches > BRANCHES_MAX) return k + length;
           const end = this.#match(pattern, j + consumed, data, k + length);
-          if (end !== NO_MATCH) return end;
+          // G9: at the end of the data an escaped reading that runs on is none, and the plain one is left.
+          const isOver = end === UNDECIDED && this.#final;
+          if (end !== NO_MATCH && !isOver) return end;
         }
       } else if (byte === PLUS && bytes[j] === SPACE) {
         j++;

@@ -129,8 +129,10 @@ function codePointAt(bytes: Uint8Array, at: number): { point: number | null; len
     if ((next & 0xc0) !== 0x80) return { point: null, length: 1 };
     point = (point << 6) | (next & 0x3f);
   }
-  return { point, length };
+  return point > CODE_POINT_MAX ? { point: null, length: 1 } : { point, length };
 }
+
+const CODE_POINT_MAX = 0x10ffff;
 
 const STANDARD_62_63 = ascii("+/");
 const URL_62_63 = ascii("-_");
