@@ -349,10 +349,13 @@ export function connectionsMax(descriptorsMax: number | null): number {
   return Math.max(1, Math.min(LIMITS.connectionsMax, left));
 }
 
-/** Whose denials are counted together: a token's, or a process's, or those of everybody on TCP. */
-export function peerName({ tokenId, transport, uid, pid }: Principal): string {
+/**
+ * Whose denials are counted together: a token's, or a process's, or those of everybody on TCP. What
+ * callers do, known or unknown, never uses up an operator's share.
+ */
+export function peerName({ kind, tokenId, transport, uid, pid }: Principal): string {
   if (tokenId !== undefined) return `token:${tokenId}`;
-  return `${transport}:${uid ?? "unknown"}:${pid ?? "unknown"}`;
+  return `${kind}:${transport}:${uid ?? "unknown"}:${pid ?? "unknown"}`;
 }
 
 /** @throws {Problem} `rate_limited`: this peer has been refused too often lately. */
