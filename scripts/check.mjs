@@ -17,6 +17,7 @@ import { checkTrackedFiles } from "./tracked-files.mjs";
  * @property {string} detail - One line; or, when it failed, as many as it takes.
  * @property {number} [passed] - Tests, where the step runs tests.
  * @property {number} [failed]
+ * @property {readonly string[]} [failures] - Which tests, said again at the end.
  *
  * @typedef {object} Step
  * @property {string} name
@@ -67,9 +68,12 @@ function tests(project) {
       ? { ok: true, detail: "no tests yet" }
       : { ok: false, detail: `vitest ended with ${run.status} and left no report` };
   }
-  const { passed, failed, skipped } = readTestReport(report);
+  const { passed, failed, skipped, tests } = readTestReport(report);
+  const failures = tests
+    .filter(({ status }) => status === "failed")
+    .map(({ file, title, message }) => `${file}: ${title}: ${message ?? ""}`);
   const detail = `${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ""}`;
-  return { ok: run.status === 0 && failed === 0, detail, passed, failed };
+  return { ok: run.status === 0 && failed === 0, detail, passed, failed, failures };
 }
 
 /** @type {readonly Step[]} */
@@ -137,6 +141,8 @@ mkdirSync(resolve(TEST_REPORTS.unit, ".."), { recursive: true });
 const started = performance.now();
 /** @type {Set<string>} */
 const failedSteps = new Set();
+/** @type {string[]} */
+const failures = [];
 let passed = 0;
 let failed = 0;
 
@@ -154,12 +160,16 @@ for (const step of STEPS) {
   passed += (outcome.passed ?? 0) + (ok ? 1 : 0);
   failed += (outcome.failed ?? 0) + (ok ? 0 : 1);
   if (!ok) failedSteps.add(step.name);
+  failures.push(...(outcome.failures ?? []));
   if (!ok && detail.includes("\n")) process.stdout.write(`${detail}\n`);
   const note = detail === "" || detail.includes("\n") ? "" : `: ${detail}`;
   process.stdout.write(`${ok ? "✓" : "✗"} ${step.name}${note} (${seconds} s)\n`);
 }
 
-if (failedSteps.size > 0) process.stdout.write(`\nfailed: ${[...failedSteps].join(", ")}\n`);
+if (failedSteps.size > 0) {
+  process.stdout.write(`\nfailed: ${[...failedSteps].join(", ")}\n`);
+  for (const failure of failures) process.stdout.write(`  ${failure}\n`);
+}
 const minutes = ((performance.now() - started) / 60_000).toFixed(1);
 process.stdout.write(`\nin ${minutes} minutes\n${passed} passed, ${failed} failed\n`);
 process.exit(failed === 0 ? 0 : 1);

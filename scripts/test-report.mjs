@@ -17,6 +17,7 @@ export const TEST_REPORTS = {
  * @property {string} title - Of the test itself, without the names of its suites.
  * @property {readonly string[]} [suites] - Their names, outermost first.
  * @property {string} status - `passed`, `failed`, `skipped`, `pending`, `todo`.
+ * @property {string} [message] - The first line of why it failed.
  *
  * @typedef {object} TestReport
  * @property {number} passed
@@ -34,12 +35,14 @@ export function readTestReport(path) {
   for (const file of report.testResults) {
     // A file that fails before its tests are known reports none of them.
     if (file.status === "failed" && file.assertionResults.length === 0) brokenFiles++;
-    for (const { ancestorTitles, title, status } of file.assertionResults) {
+    for (const { ancestorTitles, title, status, failureMessages } of file.assertionResults) {
+      const [message] = failureMessages?.[0]?.split("\n") ?? [];
       tests.push({
         file: relative(process.cwd(), file.name),
         suites: ancestorTitles,
         title,
         status,
+        ...(message === undefined ? {} : { message }),
       });
     }
   }
