@@ -67,6 +67,7 @@ function hostComplaints(provider: Provider, complain: Complain): void {
     if (scheme.strategy !== "oauth2") continue;
     note(`${path}.tokenUrl`, scheme.tokenUrl);
     note(`${path}.authorizationUrl`, scheme.authorizationUrl ?? "");
+    note(`${path}.deviceAuthorizationUrl`, scheme.deviceAuthorizationUrl ?? "");
   }
   for (const [name, variable] of Object.entries(variables)) {
     const path = `$.hostVariables.${name}`;

@@ -313,6 +313,8 @@ const schemes: { readonly [S in AuthScheme["strategy"]]: Reader<Strategy<S>> } =
     ),
     tokenUrl: tokenUrlText,
     authorizationUrl: optional(tokenUrlText),
+    authorizationParams: optional(record(/^[a-z_]{1,60}$/, template)),
+    deviceAuthorizationUrl: optional(tokenUrlText),
     scopes: optional(record(/^[\x21\x23-\x5b\x5d-\x7e]{1,200}$/, line)),
     scopeSeparator: optional(oneOf(" ", ",")),
     clientAuth: oneOf<OAuthClientAuth>(

@@ -118,6 +118,10 @@ export interface OAuth2Scheme {
   readonly tokenUrl: string;
   /** HTTPS; where a person consents, for setting up a refresh token. */
   readonly authorizationUrl?: string;
+  /** Further parameters of the authorization request, such as those that ask for a refresh token. */
+  readonly authorizationParams?: Readonly<Record<string, string>>;
+  /** HTTPS; where a device without a browser asks for consent (RFC 8628 section 3.1). */
+  readonly deviceAuthorizationUrl?: string;
   /** What the capabilities need, and what each is for. */
   readonly scopes?: Readonly<Record<string, string>>;
   readonly scopeSeparator?: " " | ",";

@@ -59,6 +59,8 @@ export function sample(): Record<string, unknown> {
           grants: ["refresh_token", "client_credentials"],
           tokenUrl: "https://login.acme.example/oauth/token",
           authorizationUrl: "https://login.acme.example/oauth/authorize",
+          authorizationParams: { access_type: "offline" },
+          deviceAuthorizationUrl: "https://login.acme.example/oauth/device",
           scopes: { "things:read": "Read things." },
           scopeSeparator: " ",
           clientAuth: "client_secret_post",
