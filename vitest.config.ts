@@ -9,6 +9,8 @@ export default defineConfig({
   test: {
     environment: "node",
     pool: "forks",
+    // Most of them wait, for processes and deadlines, more than they compute.
+    maxWorkers: "100%",
     testTimeout: 20_000,
     restoreMocks: true,
     projects: [
