@@ -135,8 +135,8 @@ export class TokenStore {
   /**
    * Verify a presented token.
    *
-   * Unknown, malformed, expired and revoked are one answer: they would tell a guesser apart from a
-   * holder.
+   * Unknown, malformed, expired, revoked and used up are one answer: they would tell a guesser apart
+   * from a holder.
    *
    * @throws {Problem} `token_invalid`.
    */
@@ -153,8 +153,10 @@ export class TokenStore {
       next = above.parentId;
     }
     const nowMs = this.#now();
-    for (const { revokedAtMs, expiresAtMs } of chain) {
-      if (revokedAtMs !== null || nowMs >= expiresAtMs) throw invalidToken();
+    for (const record of chain) {
+      if (record.revokedAtMs !== null || nowMs >= record.expiresAtMs) throw invalidToken();
+      // `spend` decides; but whoever has used it up is not told what it was for, either.
+      if (await this.#isUsedUp(record)) throw invalidToken();
     }
     return chain;
   }
@@ -179,6 +181,11 @@ export class TokenStore {
         await tx.putDocument("state", id, { uses: uses + 1, window: windowJson(taken) });
       }
     });
+  }
+
+  async #isUsedUp({ tokenId, usesMax }: TokenRecord): Promise<boolean> {
+    if (usesMax === null) return false;
+    return readUsage(await this.#vault.getDocument("state", usageId(tokenId))).uses >= usesMax;
   }
 
   async #read(tokenId: string): Promise<TokenRecord | null> {
