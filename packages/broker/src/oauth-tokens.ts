@@ -10,8 +10,15 @@ import type { Upstream, UpstreamLimits } from "./upstream.ts";
 
 /** A token is renewed this long before it ends, and up to as much earlier again at random. */
 const EARLY_MS = 60_000;
+/**
+ * The same for a token that lasts minutes: a quarter of its life. Were it a minute as well, a token of two
+ * minutes would be renewed for every request.
+ */
+const EARLY_PART = 1 / 4;
 /** What a token without `expires_in` is taken to last (RFC 6749 section 5.1 only recommends it). */
 const DEFAULT_LIFE_MS = 30 * 60_000;
+/** Whatever a server says; a number beyond what dates can say would spoil what is stored. */
+const LIFE_MS_MAX = 366 * 86_400_000;
 const ANSWER_BYTES_MAX = 65_536;
 const TOKEN_CHARS_MAX = 16_384;
 const LIMITS: UpstreamLimits = {
@@ -36,6 +43,8 @@ export interface OAuthTokensOptions {
 interface StoredToken {
   readonly accessToken: string;
   readonly expiresAtMs: number;
+  /** What it lasts from when it was obtained. */
+  readonly lifeMs: number;
   /** Of the secret: another value makes the token stale. */
   readonly valueVersion: number;
 }
@@ -96,8 +105,9 @@ export class OAuthTokens {
     const stored = await this.#current(credential.id, valueVersion);
     if (stored !== null && "needsLogin" in stored) throw ended(credential.id, stored.needsLogin);
     const usable = stored !== null && stored.accessToken !== rejected ? stored : null;
-    const early = EARLY_MS * (1 + (this.#options.random(1)[0] ?? 0) / 256);
-    if (usable !== null && usable.expiresAtMs - early > now()) return usable.accessToken;
+    if (usable !== null && usable.expiresAtMs - this.#early(usable) > now()) {
+      return usable.accessToken;
+    }
     try {
       return await this.#renewOnce(credential, scheme, secretId, stored?.accessToken ?? null);
     } catch (error) {
@@ -106,6 +116,12 @@ export class OAuthTokens {
       if (passing && usable !== null && usable.expiresAtMs > now()) return usable.accessToken;
       throw error;
     }
+  }
+
+  /** How long before its end a token is renewed. */
+  #early({ lifeMs }: StoredToken): number {
+    const jitter = 1 + (this.#options.random(1)[0] ?? 0) / 256;
+    return Math.min(EARLY_MS, lifeMs * EARLY_PART) * jitter;
   }
 
   /** Why a credential's login has ended; null when it has not, as far as is known. */
@@ -180,8 +196,8 @@ export class OAuthTokens {
     const { vault, now } = this.#options;
     const asked = await this.#askUnder(lease, credential, scheme, secretId);
     const { document, grant, answer } = asked;
-    const expiresAtMs = now() + answer.lifeMs;
-    const { refreshToken } = answer;
+    const { accessToken, refreshToken, lifeMs } = answer;
+    const expiresAtMs = now() + lifeMs;
     await vault.transaction(async (tx) => {
       let { valueVersion } = await tx.getSecret(secretId);
       if (refreshToken !== null && refreshToken !== document["refreshToken"]) {
@@ -189,7 +205,7 @@ export class OAuthTokens {
         ({ valueVersion } = await tx.rotateSecret(secretId, value));
         value.fill(0);
       }
-      const token: StoredToken = { accessToken: answer.accessToken, expiresAtMs, valueVersion };
+      const token: StoredToken = { accessToken, expiresAtMs, lifeMs, valueVersion };
       await tx.putDocument("state", stateId(credential.id), { ...token } as unknown as JsonValue);
       await tx.deleteDocument("state", leaseId(credential.id));
       await vault.audit.append({
@@ -200,7 +216,7 @@ export class OAuthTokens {
         expiresAtMs,
       });
     });
-    return answer.accessToken;
+    return accessToken;
   }
 
   async #askUnder(
@@ -379,6 +395,7 @@ function parseState(value: JsonValue): StoredState {
   const members = readMembers(value, "the stored token", [
     "accessToken",
     "expiresAtMs",
+    "lifeMs",
     "valueVersion",
     "needsLogin",
   ]);
@@ -396,6 +413,7 @@ function parseState(value: JsonValue): StoredState {
   return {
     accessToken: readString(members.get("accessToken"), "accessToken", TOKEN_CHARS_MAX),
     expiresAtMs: readCount(members.get("expiresAtMs"), "expiresAtMs"),
+    lifeMs: readCount(members.get("lifeMs") ?? DEFAULT_LIFE_MS, "lifeMs"),
     valueVersion,
   };
 }
@@ -632,7 +650,10 @@ function readAnswer(
     return {
       accessToken,
       refreshToken: isToken(refreshToken) ? refreshToken : null,
-      lifeMs: Number.isFinite(seconds) && seconds > 0 ? seconds * 1000 : DEFAULT_LIFE_MS,
+      lifeMs:
+        Number.isFinite(seconds) && seconds > 0
+          ? Math.ceil(Math.min(seconds * 1000, LIFE_MS_MAX))
+          : DEFAULT_LIFE_MS,
     };
   }
   // Only the code: descriptions quote tokens and accounts (W-A4).

@@ -181,10 +181,36 @@ describe("oauth2", () => {
     });
     await call();
     broken = true;
-    nowMs += 50_000;
+    nowMs += 80_000;
     expect((await call()).error).toBeNull();
-    nowMs += 60_000;
+    expect(asked(TOKEN_HOST)).toHaveLength(2);
+    nowMs += 30_000;
     expect((await call()).error).toMatchObject({ code: "upstream_failed" });
+  });
+
+  it.each([
+    ["two minutes", 120, 55_000, 119_000],
+    ["four seconds", 4, 1_900, 3_900],
+    ["an hour", 3600, 3_479_000, 3_599_000],
+    ["longer than dates go", 1e300, 365 * 86_400_000, null],
+    ["a part of a second", 0.0301, 10, 31],
+  ])("keeps a token of %s until shortly before its end", async (_, lifeS, keptMs, renewedMs) => {
+    let made = 0;
+    await start({
+      token: () => {
+        made += 1;
+        return [200, { access_token: `canary-access-${made}`, expires_in: lifeS }];
+      },
+    });
+    expect((await call()).error).toBeNull();
+    nowMs += keptMs;
+    const kept = await Promise.all([call(), call(restart())]);
+    expect(kept.map(({ error }) => error)).toEqual([null, null]);
+    expect(made).toBe(1);
+    if (renewedMs === null) return;
+    nowMs += renewedMs - keptMs;
+    expect((await call()).error).toBeNull();
+    expect(made).toBe(2);
   });
 
   it("G9: says that a login has ended without what the endpoint says about it", async () => {
