@@ -75,7 +75,7 @@ export class FileStore implements Store {
   #lock: ProcessLock | null = null;
   /** A committed transaction that is not yet copied into place. Readers see it first. */
   #pending = new Map<string, JournalChange>();
-  /** {@link #pending} was read from a journal, so what is on disk is not known. */
+  /** {@link #pending} was read from a journal or half copied, so what is on disk is not known. */
   #recovering = false;
   /** A commit ended in doubt: the journal has to be looked at before anything else. */
   #suspect = false;
@@ -198,7 +198,8 @@ export class FileStore implements Store {
     try {
       const directories = new Set<string>();
       for (const { key } of changes) this.#ensureParents(key, directories);
-      // A process that was killed while copying may have made directories and synced none.
+      // A process that was killed while copying, or a copy that failed (G20), may have made
+      // directories and synced none.
       if (this.#recovering) directories.add(this.location);
       for (let first = 0; first < changes.length; first += PLACED_AT_ONCE) {
         await this.#place(changes.slice(first, first + PLACED_AT_ONCE));
@@ -207,6 +208,8 @@ export class FileStore implements Store {
       await Promise.all([...directories].map(syncDirectory));
       await unlink(join(this.location, JOURNAL));
     } catch (error) {
+      this.#recovering = true;
+      this.#directories.clear();
       throw storeError(error, JOURNAL, "apply");
     }
     this.#pending = new Map();
