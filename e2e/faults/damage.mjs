@@ -380,8 +380,8 @@ async function main() {
             seed,
             expected: "detected",
             got: found,
-            verdict: "BAD",
-            problems: [wrong],
+            verdict: wrong ? "BAD" : "ok",
+            problems: wrong ? [wrong] : [],
           };
           fs.appendFileSync(values.results, `${JSON.stringify(row)}\n`);
         }

@@ -24,6 +24,8 @@ const toEnvironment = {
 export const scenario = (to) => ({
   // Until the variable is seen with the new key in it, both keys open the vault.
   countKeys: to !== "env",
+  // A key made for a change that never happened is swept up when that provider is next used.
+  mayLeave: /^keys\/\.second\.key\./,
   setup: (world) => world.change((tx) => tx.createSecret({ name: "A_KEY", value: value("one") })),
   steps: [to === "env" ? toEnvironment : toFile],
 });
