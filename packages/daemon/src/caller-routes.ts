@@ -13,6 +13,7 @@ import { checkGrant } from "./tokens/grant.ts";
 import { invocationContext } from "./tokens/invocation-context.ts";
 import { showToken } from "./tokens/token-record.ts";
 import type { TokenChain } from "./tokens/token-store.ts";
+import { websocket } from "./websocket/websocket-route.ts";
 
 const health: Handler = ({ query }, { vault, version }) => {
   parseQuery(query, noQuery);
@@ -75,4 +76,5 @@ export const sharedRoutes: readonly Route[] = [
 export const callerRoutes: readonly Route[] = [
   ...sharedRoutes,
   { method: "POST", path: CALLER_ROUTES.tokenDerive, handler: deriveToken },
+  { method: "GET", path: CALLER_ROUTES.websocket, handler: websocket },
 ];

@@ -3,6 +3,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Readable } from "node:stream";
 import type { Principal } from "@aivault/broker";
+import type { Upgrade } from "./websocket/upgrade.ts";
 
 /** Which socket a request came in by. What it may reach follows from this and nothing it says. */
 export type SocketKind = "caller" | "operator";
@@ -17,6 +18,8 @@ export interface Exchange {
   /** The request's body: the request itself, until somebody has read it and put what it was here. */
   body: Readable;
   readonly response: ServerResponse;
+  /** The connection, where the request asks to make a WebSocket of it. */
+  readonly upgrade: Upgrade | null;
   /** What stood where the route's pattern has `{name}`, percent-decoded. */
   readonly parameters: ReadonlyMap<string, string>;
   /** The target without its query, octets as they came. */

@@ -4,7 +4,7 @@
  */
 
 import { randomBytes } from "node:crypto";
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { createServer, IncomingMessage, type Server, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import type { Principal } from "@aivault/broker";
@@ -17,6 +17,7 @@ import { guardRequest } from "./request-guard.ts";
 import { type Handler, matchRoute, type Route, unknownRoute } from "./routes.ts";
 import type { Services } from "./services.ts";
 import { describeError } from "./status.ts";
+import { CallerRequest, Upgrade } from "./websocket/upgrade.ts";
 
 /** Limits of a listener. Sizes in bytes, times in milliseconds. */
 export const LIMITS = {
@@ -30,6 +31,8 @@ export const LIMITS = {
   connectionsMax: 16_384,
   /** Descriptors kept for the vault, the audit log and the runtime. */
   descriptorsReserved: 40,
+  /** A handshake of a WebSocket that is neither answered nor refused, with the provider's part in it. */
+  handshake: 5 * 60_000,
   /** After a refusal, what is still being sent is read and dropped up to here, then cut. */
   lingerBytes: 1024 * 1024,
   linger: 2_000,
@@ -78,9 +81,13 @@ export function createHttpListener(options: HttpListenerOptions): HttpListener {
   const running = new Set<Running>();
   const served = new WeakSet<Socket>();
   const peers = new WeakMap<Socket, PeerIdentity | null>();
+  /** Connections that Node's server has let go of. */
+  const upgraded = new Set<Socket>();
   let closing = false;
 
   const server = createServer({
+    // Callers may open WebSockets; on the operator socket every `Upgrade` is ignored.
+    IncomingMessage: options.socket === "caller" ? CallerRequest : IncomingMessage,
     maxHeaderSize: LIMITS.headerBytesMax,
     headersTimeout: LIMITS.headers,
     connectionsCheckingInterval: 1_000,
@@ -95,7 +102,12 @@ export function createHttpListener(options: HttpListenerOptions): HttpListener {
   server.maxConnections = connectionsMax(options.platform.descriptorsMax());
   server.timeout = LIMITS.idle;
 
-  const accept = (request: IncomingMessage, response: ServerResponse, waits: boolean) => {
+  const accept = (
+    request: IncomingMessage,
+    response: ServerResponse,
+    waits: boolean,
+    upgrade: Upgrade | null = null,
+  ) => {
     const entry: Running = {
       abort: new AbortController(),
       isInvocation: false,
@@ -103,11 +115,32 @@ export function createHttpListener(options: HttpListenerOptions): HttpListener {
       ended: Promise.resolve(),
     };
     running.add(entry);
-    entry.ended = serve(request, response, waits, entry).finally(() => running.delete(entry));
+    entry.ended = serve(request, response, waits, upgrade, entry).finally(() =>
+      running.delete(entry),
+    );
   };
   server.on("request", (request, response) => accept(request, response, false));
   server.on("checkContinue", (request, response) => accept(request, response, true));
   server.on("checkExpectation", (request, response) => accept(request, response, false));
+  if (options.socket === "caller") {
+    server.on("upgrade", (request, socket: Socket, head: Buffer) => {
+      // Node has let go of the connection. The answer to an earlier request would run into frames.
+      if ((socket as { _httpMessage?: unknown })._httpMessage) {
+        socket.destroy();
+        return;
+      }
+      socket.on("error", () => undefined);
+      socket.setTimeout(LIMITS.handshake, () => socket.destroy());
+      upgraded.add(socket);
+      socket.once("close", () => upgraded.delete(socket));
+      // What is not accepted is answered as any request is, and then the connection ends.
+      const response = new ServerResponse(request);
+      response.shouldKeepAlive = false;
+      response.assignSocket(socket);
+      response.once("finish", () => socket.destroySoon());
+      accept(request, response, false, new Upgrade(socket, head));
+    });
+  }
   server.on("clientError", (error, socket) => void refuseConnection(error, socket));
   server.on("connection", (socket: Socket) => {
     socket.on("close", () => {
@@ -119,12 +152,14 @@ export function createHttpListener(options: HttpListenerOptions): HttpListener {
     request: IncomingMessage,
     response: ServerResponse,
     waits: boolean,
+    upgrade: Upgrade | null,
     entry: Running,
   ): Promise<void> {
     const { abort } = entry;
     const closed = new Promise<void>((resolve) => {
       response.once("close", () => {
-        if (!response.writableFinished) abort.abort();
+        // A relay knows better how one of its ends has closed.
+        if (!response.writableFinished && upgrade?.relayed !== true) abort.abort();
         resolve();
       });
     });
@@ -156,6 +191,7 @@ export function createHttpListener(options: HttpListenerOptions): HttpListener {
         request,
         body: request,
         response,
+        upgrade,
         parameters,
         path,
         query,
@@ -175,10 +211,11 @@ export function createHttpListener(options: HttpListenerOptions): HttpListener {
       const reply = await handler(exchange, options.services);
       if (reply !== null) sendReply(response, requestId, reply);
     } catch (error) {
-      await refuse(response, requestId, principal, error, entry.isInvocation);
+      await refuse(response, upgrade, requestId, principal, error, entry.isInvocation);
     }
-    options.services.metrics.answered(options.socket, response.statusCode);
-    endReading(request, response);
+    const status = upgrade?.accepted === true ? 101 : response.statusCode;
+    options.services.metrics.answered(options.socket, status);
+    if (upgrade === null) endReading(request, response);
     await closed;
   }
 
@@ -224,6 +261,7 @@ export function createHttpListener(options: HttpListenerOptions): HttpListener {
 
   async function refuse(
     response: ServerResponse,
+    upgrade: Upgrade | null,
     requestId: string,
     principal: Principal,
     error: unknown,
@@ -239,7 +277,8 @@ export function createHttpListener(options: HttpListenerOptions): HttpListener {
       else problem = await record(requestId, principal, problem);
     }
     options.services.metrics.refused(options.socket, problem.code);
-    if (response.headersSent) response.destroy();
+    if (upgrade?.accepted === true) upgrade.refuse(requestId, problem);
+    else if (response.headersSent) response.destroy();
     else sendProblem(response, requestId, problem);
   }
 
@@ -334,6 +373,7 @@ export function createHttpListener(options: HttpListenerOptions): HttpListener {
       await settleWithin([...running], graceMs);
       await abort([...running]);
       server.closeAllConnections();
+      for (const socket of upgraded) socket.destroy();
       await closed;
     },
   };

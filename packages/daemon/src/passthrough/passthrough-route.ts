@@ -6,7 +6,7 @@
  * `POST /v/stripe/v1/customers` is, for SDKs that take a host but no path.
  */
 
-import type { Invocation, ResponseSink, Upload } from "@aivault/broker";
+import type { Invocation, ResponseSink, SocketHead, Upload } from "@aivault/broker";
 import type { EnvelopeBody, HeaderPair } from "@aivault/policy";
 import { admitToken, restrict } from "../admission.ts";
 import type { Exchange } from "../exchange.ts";
@@ -18,6 +18,8 @@ import type { Services } from "../services.ts";
 import { checkGrant, pinnedCredential } from "../tokens/grant.ts";
 import { invocationContext } from "../tokens/invocation-context.ts";
 import type { TokenChain } from "../tokens/token-store.ts";
+import { handshakeHeaders, planHeaders, requireHandshake } from "../websocket/handshake.ts";
+import { openSocket } from "../websocket/open-socket.ts";
 import { findCapability } from "./find-capability.ts";
 import { rewriteLinks } from "./link.ts";
 import { extractToken } from "./placeholder.ts";
@@ -27,13 +29,15 @@ export const passthrough: Handler = async (exchange, services) => {
   if (exchange.path === "/aivault" || exchange.path.startsWith("/aivault/")) throw unknownRoute();
   services.engine.requireUnlocked();
   const named = splitTarget(exchange.path);
+  const handshake = exchange.upgrade === null ? null : requireHandshake(exchange);
   const extracted = extractToken({
     path: named?.path ?? exchange.path,
     query: exchange.query,
     headers: headersOf(exchange),
+    protocols: handshake?.protocols ?? [],
   });
   if (!extracted.ok) throw new Problem("invalid_request", extracted.message);
-  const { token, head } = extracted;
+  const { token, head, announced } = extracted;
   // Without a token nobody can be pinned to a credential, so there is no such path.
   if (named === null && token === null) throw unknownRoute();
 
@@ -64,6 +68,21 @@ export const passthrough: Handler = async (exchange, services) => {
     uploads,
     ...(timeoutMs === null ? {} : { timeoutMs }),
   };
+  if (handshake !== null) {
+    const { upgrade, key } = handshake;
+    const { protocols } = head;
+    const agree = (opened: SocketHead) => {
+      // A client that has offered something refuses a server that agrees to nothing.
+      const protocol = opened.protocol ?? announced;
+      upgrade.accept([
+        ...handshakeHeaders(key, exchange.requestId, protocol),
+        ...planHeaders(opened),
+        ...opened.headers,
+      ]);
+    };
+    await openSocket({ exchange, upgrade, services, invocation, chain, protocols, agree });
+    return null;
+  }
   const base = callerBase(exchange, named?.credential ?? null);
   await invoke({ exchange, services, invocation, chain, through: (sink) => withLinks(sink, base) });
   return null;
@@ -164,6 +183,9 @@ const DROPPED = new Set([
   "cookie",
 ]);
 
+/** The handshake of a WebSocket is made anew with the provider, by whoever connects to it. */
+const OURS = /^(?:aivault|sec-websocket)-/;
+
 function headersOf({ request }: Exchange): HeaderPair[] {
   const nominated = new Set(
     (request.headers.connection ?? "").split(",").map((name) => name.trim().toLowerCase()),
@@ -172,7 +194,7 @@ function headersOf({ request }: Exchange): HeaderPair[] {
   for (let i = 0; i < request.rawHeaders.length; i += 2) {
     const name = request.rawHeaders[i] ?? "";
     const folded = name.toLowerCase();
-    if (DROPPED.has(folded) || nominated.has(folded) || folded.startsWith("aivault-")) continue;
+    if (DROPPED.has(folded) || nominated.has(folded) || OURS.test(folded)) continue;
     headers.push({ name, value: request.rawHeaders[i + 1] ?? "" });
   }
   return headers;

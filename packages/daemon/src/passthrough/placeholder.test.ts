@@ -5,9 +5,19 @@ const T = `avp_0123456789abcdef${"Ab-_".repeat(8)}`;
 const U = `avp_fedcba9876543210${"Cd-_".repeat(8)}`;
 const basic = (pair: string) => `Basic ${Buffer.from(pair).toString("base64")}`;
 
-type Change = { path?: string; query?: string; headers?: [string, string][] };
-const extract = ({ path = "/v1/x", query = "", headers = [] }: Change) =>
-  extractToken({ path, query, headers: headers.map(([name, value]) => ({ name, value })) });
+type Change = {
+  path?: string;
+  query?: string;
+  headers?: [string, string][];
+  protocols?: string[];
+};
+const extract = ({ path = "/v1/x", query = "", headers = [], protocols = [] }: Change) =>
+  extractToken({
+    path,
+    query,
+    headers: headers.map(([name, value]) => ({ name, value })),
+    protocols,
+  });
 
 describe("extractToken", () => {
   it.each<[string, string]>([
@@ -34,8 +44,34 @@ describe("extractToken", () => {
     expect(extract({ headers })).toEqual({
       ok: true,
       token: T,
-      head: { path: "/v1/x", query: "", headers: [{ name: "accept", value: "*/*" }] },
+      head: {
+        path: "/v1/x",
+        query: "",
+        headers: [{ name: "accept", value: "*/*" }],
+        protocols: [],
+      },
+      announced: null,
     });
+  });
+
+  it.each<[string[], string[], string | null]>([
+    [["token", T], [], "token"],
+    [["Bearer", T, "chat"], ["chat"], "Bearer"],
+    [["realtime", `openai-insecure-api-key.${T}`, "beta.v1"], ["realtime", "beta.v1"], null],
+    [["chat", T], ["chat"], null],
+    [[T], [], null],
+  ])("takes it out of the sub-protocols %j", (protocols, left, announced) => {
+    const extracted = extract({ protocols });
+    expect(extracted).toMatchObject({
+      ok: true,
+      token: T,
+      head: { protocols: left },
+      announced,
+    });
+  });
+
+  it("refuses a token that is left within a sub-protocol", () => {
+    expect(extract({ query: `key=${T}`, protocols: [`a${T}b`] }).ok).toBe(false);
   });
 
   it.each([
@@ -83,7 +119,8 @@ describe("extractToken", () => {
     expect(extract({ query: `key=${T}`, headers })).toEqual({
       ok: true,
       token: T,
-      head: { path: "/v1/x", query: "", headers: [] },
+      head: { path: "/v1/x", query: "", headers: [], protocols: [] },
+      announced: null,
     });
   });
 
@@ -92,8 +129,9 @@ describe("extractToken", () => {
       path: "/v1/x",
       query: "key=sk-1",
       headers: [{ name: "Authorization", value: "Bearer sk-1" }],
+      protocols: [],
     };
-    expect(extractToken(head)).toEqual({ ok: true, token: null, head });
+    expect(extractToken(head)).toEqual({ ok: true, token: null, head, announced: null });
   });
 
   it("G12: refuses two different ones", () => {

@@ -16,6 +16,8 @@ export interface PassthroughHead {
   /** Without `?`. Octets as they came; empty when there is none. */
   readonly query: string;
   readonly headers: readonly HeaderPair[];
+  /** Sub-protocols that a WebSocket's handshake offers; none for anything else. */
+  readonly protocols: readonly string[];
 }
 
 export type Extraction =
@@ -24,6 +26,8 @@ export type Extraction =
       /** Null when there is none; `head` is then unchanged. */
       readonly token: string | null;
       readonly head: PassthroughHead;
+      /** A sub-protocol that only announced the token. The client waits to hear it agreed to. */
+      readonly announced: string | null;
     }
   | { readonly ok: false; readonly message: string };
 
@@ -34,15 +38,16 @@ export function extractToken(head: PassthroughHead): Extraction {
   const isAws = head.headers.some(({ value }) => value.startsWith("AWS4-HMAC-SHA256 "));
   const headers = head.headers.filter((header) => !takeFromHeader(header, found));
   const query = takeFromQuery(head.query, found);
+  const { protocols, announced } = takeFromProtocols(head.protocols, found);
   if (found.size > 1) return { ok: false, message: "the request has more than one token" };
   const [token = null] = found;
-  if (token === null) return { ok: true, token, head };
+  if (token === null) return { ok: true, token, head, announced: null };
   const left = isAws ? headers.filter(({ name }) => !AWS_SIGNED.has(name.toLowerCase())) : headers;
-  const rest = [path, query, ...left.map(({ value }) => value)].join("\n");
+  const rest = [path, query, ...protocols, ...left.map(({ value }) => value)].join("\n");
   if (rest.includes(token)) {
     return { ok: false, message: "the token is also where it would be sent to the provider" };
   }
-  return { ok: true, token, head: { path, query, headers: left } };
+  return { ok: true, token, head: { path, query, headers: left, protocols }, announced };
 }
 
 // What belongs to the signature made with the token's half; the broker signs anew.
@@ -99,6 +104,31 @@ function takeFromPath(path: string, found: Set<string>): string {
   if (token === undefined) return path;
   found.add(token);
   return file + rest;
+}
+
+/** A word before the key, as Deepgram's `token, T`. */
+const ANNOUNCES = /^(?:token|bearer|authorization|api-?key|key)$/i;
+
+/** A sub-protocol that is the token, or ends in it: `openai-insecure-api-key.T`. */
+function takeFromProtocols(
+  offered: readonly string[],
+  found: Set<string>,
+): { protocols: string[]; announced: string | null } {
+  const protocols: string[] = [];
+  let announced: string | null = null;
+  for (const name of offered) {
+    const candidate = name.slice(name.lastIndexOf(".") + 1);
+    if (!looksLikeToken(candidate)) {
+      protocols.push(name);
+      continue;
+    }
+    found.add(candidate);
+    const before = protocols.at(-1);
+    if (before === undefined || !ANNOUNCES.test(before)) continue;
+    announced = before;
+    protocols.pop();
+  }
+  return { protocols, announced };
 }
 
 function decode(text: string): string {
