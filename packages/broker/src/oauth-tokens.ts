@@ -432,7 +432,7 @@ function ended(credentialId: string, { reason, atMs }: NeedsLogin): BrokerError 
   return new BrokerError(
     "auth_failed",
     `credential \`${credentialId}\` needs a new login: ${why}`,
-    { hint: "aivault oauth" },
+    { hint: "aivault oauth login" },
   );
 }
 

@@ -174,14 +174,21 @@ export class HiddenReader {
 /**
  * Ask for a yes or no; no is the default.
  *
+ * @param options.signal - Takes the question back.
+ * @param options.yes - Yes is the default.
+ *
  * @throws {CliError} `CLI_CANCELLED` on ^C.
  */
-export async function confirm(question: string): Promise<boolean> {
+export async function confirm(
+  question: string,
+  options: { readonly signal?: AbortSignal; readonly yes?: boolean } = {},
+): Promise<boolean> {
   const prompts = await import("@clack/prompts");
   const answer = await prompts.confirm({
     message: question,
-    initialValue: false,
+    initialValue: options.yes === true,
     output: process.stderr,
+    ...(options.signal === undefined ? {} : { signal: options.signal }),
   });
   if (prompts.isCancel(answer)) throw cancelled();
   return answer;

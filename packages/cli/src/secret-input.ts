@@ -24,6 +24,8 @@ export interface SecretKind {
   readonly what?: string;
   /** Ask twice on the terminal: nobody can look up what was mistyped. */
   readonly twice?: true;
+  /** An empty one is an answer too. */
+  readonly optional?: true;
 }
 
 /**
@@ -41,7 +43,7 @@ export async function useSecretInput<T>(
 ): Promise<T> {
   const value = await readSecret(context, question, kind);
   try {
-    if (value.length === 0) {
+    if (value.length === 0 && kind.optional !== true) {
       throw new CliError("CLI_INPUT", `the ${nameOf(kind)} is empty; nothing was changed`);
     }
     return await use(value);

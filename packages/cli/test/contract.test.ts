@@ -35,6 +35,7 @@ provider describe: --json -v --verbose
 provider add: --json -v --verbose
 provider install: --from --enable --json -v --verbose
 provider remove: -y --yes --json -v --verbose
+oauth login: --client-id --client-secret-stdin --client-secret-file --public --scope --redirect-uri --device --paste --open --no-verify --json -v --verbose
 oauth setup: --provider --auth-url --client-id --redirect-uri --scope --state --json -v --verbose
 token mint: --capability --credential --workspace-id --group-id --ttl --uses --rate-limit-per-minute --concurrency --max-request-body-bytes --max-response-body-bytes --label --public-key --token-only --json -v --verbose
 token list: --json -v --verbose

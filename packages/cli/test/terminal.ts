@@ -26,25 +26,37 @@ export function capture(columns?: number): { sink: Sink; octets: () => Buffer } 
   };
 }
 
-/** Run a command line in this process. `columns` makes stdout a terminal of that width. */
-export async function aivault(
+interface Options {
+  readonly env?: Record<string, string>;
+  /** Makes stdout a terminal of that width. */
+  readonly columns?: number;
+  readonly signal?: AbortSignal;
+}
+
+/** Run a command line in this process, and wait for its end. */
+export async function aivault(argv: readonly string[], options: Options = {}): Promise<Captured> {
+  return await startAivault(argv, options).done;
+}
+
+/** Run a command line in this process. */
+export function startAivault(
   argv: readonly string[],
-  options: { env?: Record<string, string>; columns?: number; signal?: AbortSignal } = {},
-): Promise<Captured> {
+  options: Options = {},
+): { readonly done: Promise<Captured>; readonly stderr: () => string } {
   const stdout = capture(options.columns);
   const stderr = capture();
   const env = { NO_COLOR: "1", ...options.env };
-  const status = await run({
+  const done = run({
     argv,
     env,
     out: new Output(stdout.sink, stderr.sink, env),
     version: "9.9.9",
     signal: options.signal ?? new AbortController().signal,
-  });
-  return {
+  }).then((status) => ({
     status,
     stdout: stdout.octets().toString("utf8"),
     octets: stdout.octets(),
     stderr: stderr.octets().toString("utf8"),
-  };
+  }));
+  return { done, stderr: () => stderr.octets().toString("utf8") };
 }

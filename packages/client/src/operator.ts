@@ -27,8 +27,12 @@ import {
   type WireNewBinding,
   type WireNewCapability,
   type WireNewCredential,
+  type WireNewOAuthLogin,
   type WireNewSecret,
   type WireNewToken,
+  type WireOAuthCallback,
+  type WireOAuthLogin,
+  type WireOAuthResult,
   type WireOperatorPassphrase,
   type WireOperatorSession,
   type WirePage,
@@ -117,6 +121,17 @@ export interface OperatorClient extends AivaultClient {
   /** @param definition - As in the registry; see docs/registry.md. */
   addProvider(definition: unknown): Promise<WireProvider>;
   removeProvider(id: string, options?: Confirmable): Promise<void>;
+  /**
+   * Begin a login by OAuth. Whoever drives it sees no token.
+   *
+   * @param clientSecret - Octets of UTF-8; absent for a public client.
+   */
+  beginOAuthLogin(login: WireNewOAuthLogin, clientSecret?: Uint8Array): Promise<WireOAuthLogin>;
+  /** End one with the query that the browser came back with. */
+  completeOAuthLogin(id: string, callback: WireOAuthCallback): Promise<WireOAuthResult>;
+  /** Ask once whether the person has agreed on another device. */
+  pollOAuthLogin(id: string): Promise<WireOAuthResult>;
+  cancelOAuthLogin(id: string): Promise<void>;
   /** The token itself is in the answer, once. */
   mintToken(token: WireNewToken): Promise<WireTokenMinted>;
   tokens(): Promise<readonly WireToken[]>;
@@ -183,6 +198,7 @@ export function createOperatorClient(options: OperatorClientOptions = {}): Opera
     ...secretCalls(rpc),
     ...policyCalls(rpc),
     ...providerCalls(rpc),
+    ...oauthCalls(rpc),
     ...auditCalls(rpc),
     mintToken: (token) => rpc.send("POST", ROUTES.tokens, token),
     tokens: () => allPages((query) => rpc.get(`${ROUTES.tokens}${query}`)),
@@ -297,6 +313,37 @@ function providerCalls(
     removeProvider: async (id, options) => {
       const path = at(ROUTES.providers, id);
       await rpc.sendBody({ method: "DELETE", path, headers: confirming(options) });
+    },
+  };
+}
+
+function oauthCalls(
+  rpc: JsonRpc,
+): Calls<"beginOAuthLogin" | "completeOAuthLogin" | "pollOAuthLogin" | "cancelOAuthLogin"> {
+  const one = (id: string) => at(ROUTES.oauthLogins, id);
+  const timeoutMs = VERIFY_TIMEOUT_MS;
+  return {
+    beginOAuthLogin: (login, clientSecret) =>
+      sendForm(
+        rpc,
+        ROUTES.oauthLogins,
+        [
+          { name: "login", contentType: "application/json", body: JSON.stringify(login) },
+          ...(clientSecret === undefined ? [] : [octetsPart("clientSecret", clientSecret)]),
+        ],
+        { timeoutMs },
+      ),
+    completeOAuthLogin: (id, callback) =>
+      rpc.sendBody({
+        method: "POST",
+        path: `${one(id)}/callback`,
+        headers: { "content-type": "application/json" },
+        body: JSON.stringify(callback),
+        timeoutMs,
+      }),
+    pollOAuthLogin: (id) => rpc.sendBody({ method: "POST", path: `${one(id)}/poll`, timeoutMs }),
+    cancelOAuthLogin: async (id) => {
+      await rpc.send("DELETE", one(id));
     },
   };
 }

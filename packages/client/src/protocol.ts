@@ -32,6 +32,7 @@ export const OPERATOR_ROUTES = {
   tokens: "/aivault/tokens",
   bindings: "/aivault/bindings",
   providers: "/aivault/providers",
+  oauthLogins: "/aivault/oauth/logins",
   lock: "/aivault/lock",
   unlock: "/aivault/unlock",
   rotateMaster: "/aivault/rotate-master",
@@ -344,6 +345,63 @@ export interface WireSecretVerified {
   /** The upstream URL with every credential masked. */
   readonly url: string;
 }
+
+/** Part `login` of `POST /aivault/oauth/logins`; a part `clientSecret` may follow, octets. */
+export interface WireNewOAuthLogin {
+  readonly provider: string;
+  /** `code`: RFC 6749 section 4.1 with PKCE, in a browser. `device`: RFC 8628, on another device. */
+  readonly flow: "code" | "device";
+  /** Absent: the client of the secret that is stored already. */
+  readonly clientId?: string;
+  /** Of `code`: an http address of this machine, which the provider sends the browser back to. */
+  readonly redirectUri?: string;
+  /** Absent: those that the provider's capabilities need. */
+  readonly scopes?: readonly string[];
+}
+
+/** A login that waits for a person. */
+export type WireOAuthLogin = {
+  readonly id: string;
+  readonly provider: string;
+  /** The secret that comes of it. */
+  readonly secretName: string;
+  readonly oauthScopes: readonly string[];
+  readonly expiresAtMs: number;
+} & (
+  | {
+      readonly flow: "code";
+      /** Where a person consents. */
+      readonly authorizationUrl: string;
+      /** What must come back with the code. */
+      readonly state: string;
+    }
+  | {
+      readonly flow: "device";
+      /** What a person types at `verificationUri`. */
+      readonly userCode: string;
+      readonly verificationUri: string;
+      /** The same with the code in it, where the provider has that. */
+      readonly verificationUriComplete: string | null;
+      readonly intervalMs: number;
+    }
+);
+
+/** Body of `POST /aivault/oauth/logins/{id}/callback`: the query that a browser came back with. */
+export type WireOAuthCallback =
+  | { readonly state: string; readonly code: string }
+  | { readonly state: string; readonly error: string };
+
+/** Answer of `…/callback` and `…/poll`. */
+export type WireOAuthResult =
+  /** Not yet; ask again after `waitMs`. */
+  | { readonly done: false; readonly waitMs: number }
+  | {
+      readonly done: true;
+      /** What was stored; false for `isNew` says that it has a new value. */
+      readonly secret: WireSecret;
+      readonly isNew: boolean;
+      readonly oauthScopes: readonly string[];
+    };
 
 /** A provider's definition, as in the registry (schema/provider.schema.json), and where it is from. */
 export interface WireProvider {

@@ -9,6 +9,7 @@ import { argon2id } from "./argon2id.ts";
 import { countFailure, NO_ATTEMPTS, waitOf } from "./backoff.ts";
 import { type DevelopmentOverrides, readDevelopmentOverrides } from "./development.ts";
 import { passphraseProvider, storedKeyProvider } from "./key-provider.ts";
+import { OAuthLogins } from "./oauth/logins.ts";
 import { OperatorAuth } from "./operator-auth.ts";
 import type { VaultPaths } from "./paths.ts";
 import { Problem } from "./problem.ts";
@@ -49,6 +50,7 @@ export class Engine {
   readonly tokens: TokenStore;
   readonly operators: OperatorAuth;
   readonly providers: ProviderCatalog;
+  readonly logins: OAuthLogins;
   #broker: Broker | null = null;
   #upstream: Upstream | null = null;
   #overrides: DevelopmentOverrides | null = null;
@@ -70,6 +72,14 @@ export class Engine {
       onRevoked: (tokenId) => this.streams.revoke(tokenId),
     });
     this.providers = new ProviderCatalog(options.vault, options.log);
+    this.logins = new OAuthLogins({
+      vault: options.vault,
+      broker: () => this.broker(),
+      upstream: () => this.#openUpstream(),
+      now: Date.now,
+      random: systemRandom,
+      version: options.version,
+    });
     this.operators = new OperatorAuth({
       vault: options.vault,
       now: Date.now,
@@ -83,6 +93,12 @@ export class Engine {
     this.requireUnlocked();
     if (this.#broker === null) throw lockedProblem();
     return this.#broker;
+  }
+
+  #openUpstream(): Upstream {
+    this.requireUnlocked();
+    if (this.#upstream === null) throw lockedProblem();
+    return this.#upstream;
   }
 
   /** @throws {Problem} `vault_locked`. */
@@ -304,6 +320,7 @@ export class Engine {
     } finally {
       // G19, G23: whatever happened above, the KEK goes.
       this.operators.endSessions();
+      this.logins.forgetAll();
       this.#vault.lock();
       this.#locking = false;
     }
@@ -315,6 +332,7 @@ export class Engine {
     clearTimeout(this.#idleTimer);
     clearInterval(this.#upkeepTimer);
     await this.#unlocking;
+    this.logins.forgetAll();
     try {
       if (!this.#vault.status().locked) {
         const pid = process.pid;

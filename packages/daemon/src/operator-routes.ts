@@ -13,6 +13,7 @@ import { sharedRoutes } from "./caller-routes.ts";
 import { describeVault } from "./describe-vault.ts";
 import { ok, parameter, type Reply } from "./exchange.ts";
 import { masterRoutes } from "./master-routes.ts";
+import { oauthRoutes } from "./oauth-routes.ts";
 import { operatorAuthRoutes } from "./operator-auth-routes.ts";
 import { policyRoutes } from "./policy-routes.ts";
 import { Problem } from "./problem.ts";
@@ -143,6 +144,7 @@ export const operatorRoutes: readonly Route[] = [
   ...policyRoutes,
   ...bindingRoutes,
   ...providerRoutes,
+  ...oauthRoutes,
   ...tokenRoutes,
   ...auditRoutes,
   { method: "GET", path: ROUTES.settings, handler: showSettings },

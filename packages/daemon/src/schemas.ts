@@ -90,6 +90,29 @@ export const newBinding = z
     "names either a credential or a secret",
   );
 
+/** Part `login` of `POST /aivault/oauth/logins`. */
+export const newOAuthLogin = z.strictObject({
+  provider: id,
+  flow: z.enum(["code", "device"]),
+  clientId: z
+    .string()
+    .regex(/^[\x21-\x7e]{1,512}$/, "is no client id")
+    .exactOptional(),
+  redirectUri: z.string().min(1).max(512).exactOptional(),
+  scopes: z
+    .array(z.string().regex(/^[\x21\x23-\x5b\x5d-\x7e]{1,200}$/, "is no scope"))
+    .max(100)
+    .exactOptional(),
+});
+
+const callbackText = z.string().min(1).max(4096);
+
+/** Body of `POST /aivault/oauth/logins/{id}/callback`. */
+export const oauthCallback = z.union([
+  z.strictObject({ state: callbackText, code: callbackText }),
+  z.strictObject({ state: callbackText, error: callbackText }),
+]);
+
 /** Part `options` of `POST /aivault/rotate-master`. */
 export const rotateMaster = z.strictObject({
   to: z
