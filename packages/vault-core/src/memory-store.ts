@@ -34,7 +34,7 @@ export class MemoryStore implements Store {
     this.#commits += 1;
     for (const { key, bytes } of changes) {
       if (bytes === null) this.#records.delete(key);
-      else this.#records.set(key, { bytes: bytes.slice(), revision: `${this.#commits}` });
+      else this.#records.set(key, { bytes: Uint8Array.from(bytes), revision: `${this.#commits}` });
     }
     return changes.map(({ bytes }) => (bytes === null ? null : `${this.#commits}`));
   }
@@ -92,7 +92,7 @@ export class MemoryStore implements Store {
   }
 
   writeMark(name: string, bytes: Uint8Array): void {
-    this.#marks.set(name, bytes.slice());
+    this.#marks.set(name, Uint8Array.from(bytes));
   }
 
   async readMark(name: string): Promise<readonly Uint8Array[]> {

@@ -58,7 +58,7 @@ describe("rotateMaster", () => {
 
   it("accepts the old key of an environment variable until the new one was used", async () => {
     const store = new MemoryStore();
-    const [oldKey, newKey] = [systemRandom(32), systemRandom(32)];
+    const [oldKey, newKey] = [systemRandom(32), Buffer.from(systemRandom(32))];
     const environment = { KEK: hex(oldKey) };
     const provider = environmentKeyProvider("KEK", environment);
     let vault = await createVault(store, provider);

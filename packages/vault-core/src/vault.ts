@@ -614,10 +614,12 @@ export class Vault {
       provider.stage !== undefined &&
       (await holdsKey(provider, vaultId, slots));
     const kek =
-      newKey?.slice() ??
-      (staging
-        ? await (provider.stage as NonNullable<KeyProvider["stage"]>)(this.#random)
-        : await provider.create(this.#random));
+      newKey === undefined
+        ? staging
+          ? await (provider.stage as NonNullable<KeyProvider["stage"]>)(this.#random)
+          : await provider.create(this.#random)
+        : // `slice` of Node's Buffer is a view, which the wipe below would take for our own.
+          Uint8Array.from(newKey);
     try {
       if (kek.length !== 32) throw new RangeError("a KEK has 32 bytes");
       if (slots.some((slot) => slotAccepts(vaultId, slot, kek))) {

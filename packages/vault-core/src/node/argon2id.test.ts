@@ -15,6 +15,16 @@ describe("systemArgon2id", () => {
     expect(passphrase).toEqual(before);
   });
 
+  it("G23: takes a Buffer without wiping it or what shares its memory", async () => {
+    const pool = Buffer.alloc(64, 7);
+    const shared = pool.subarray(16, 32);
+    const costs = { memoryKib: 1024, passes: 1, lanes: 1 };
+    const key = await systemArgon2id(shared, pool.subarray(32, 48), costs);
+    const alone = new Uint8Array(16).fill(7);
+    expect(key).toEqual(await portableArgon2id(alone, alone, costs));
+    expect(pool).toEqual(Buffer.alloc(64, 7));
+  });
+
   it("leaves the event loop free meanwhile", async () => {
     let longestMs = 0;
     let last = performance.now();

@@ -81,7 +81,9 @@ function implementation(): string | null {
 
 function deriveInWorker(module: string, ...[passphrase, salt, costs]: Parameters<Argon2id>) {
   const { memoryKib, passes, lanes } = costs;
-  const copy = passphrase.slice();
+  // Not `slice`: that of a Buffer is a view of memory that it shares with other Buffers, all of which
+  // would be sent to the worker, and wiped is what the caller still needs.
+  const copy = Uint8Array.from(passphrase);
   // Nothing from this process's environment or options: they may hold what a worker need not see.
   const worker = new Worker(WORKER, {
     eval: true,
@@ -91,7 +93,7 @@ function deriveInWorker(module: string, ...[passphrase, salt, costs]: Parameters
     workerData: {
       module,
       passphrase: copy,
-      salt: salt.slice(),
+      salt: Uint8Array.from(salt),
       memoryKib,
       passes,
       lanes,
