@@ -1,6 +1,7 @@
 // Every command and program in our documents is run as it stands there, by a newcomer's means: a shell,
-// a terminal, node. The vault is a development one, the providers are the stand-in.
-import { spawn } from "node:child_process";
+// a terminal, node. The vault is a development one, the providers are the stand-in. What cannot be run
+// here is checked: that it is shell, and that our commands and flags in it exist.
+import { spawnSync } from "node:child_process";
 import {
   chmodSync,
   existsSync,
@@ -12,6 +13,8 @@ import {
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { faultsOf } from "./docs/shell-commands.mjs";
+import { comparable, runOnTerminal, shownText, transcriptOf } from "./docs/terminal.mjs";
 import { AIVAULT, AIVAULTD, aivault, run } from "./support/run.mjs";
 import { snippetsOf } from "./support/snippets.mjs";
 import { startStandIn } from "./support/start-stand-in.mjs";
@@ -22,32 +25,19 @@ const openAiKey = "sk-docs-0123456789abcdefghijklmnopqrstuvwxyzABCDEFGH";
 
 const documents = [
   "README.md",
+  "CONTRIBUTING.md",
   ...markdownIn("docs"),
   ...readdirSync(join(root, "packages"))
     .map((name) => `packages/${name}/README.md`)
     .filter((file) => existsSync(join(root, file))),
 ];
 
-/** Type `text` on a terminal once it is asked for: what is typed before is echoed by any terminal. */
-function runOnTerminal(
-  code: string,
-  text: string,
-  options: { env: Record<string, string>; cwd: string },
-): Promise<{ status: number | null; stdout: string; stderr: string }> {
-  return new Promise((resolve, reject) => {
-    const child = spawn("script", ["-qec", code, "/dev/null"], options);
-    let stdout = "";
-    let typed = false;
-    child.stdout.on("data", (chunk) => {
-      stdout += chunk;
-      if (typed || !stdout.includes("not shown")) return;
-      typed = true;
-      setTimeout(() => child.stdin.end(`${text}\r`), 300);
-    });
-    child.on("error", reject);
-    child.on("close", (status) => resolve({ status, stdout, stderr: "" }));
-  });
-}
+/** These store the key themselves; the other documents begin where that was done. */
+const FROM_NOTHING = ["README.md", "docs/getting-started.md", "docs/ten-tasks.md"];
+
+// No terminal but the one of util-linux takes these arguments.
+const hasTerminal = spawnSync("script", ["-qec", "true", "/dev/null"]).status === 0;
+if (!hasTerminal) process.stderr.write("SKIPPED: no `script` of util-linux, so no terminal\n");
 
 function markdownIn(folder: string): string[] {
   return readdirSync(join(root, folder))
@@ -55,8 +45,14 @@ function markdownIn(folder: string): string[] {
     .map((name) => `${folder}/${name}`);
 }
 
+/** Neither run nor followed: what would need root, another system or another machine. */
+function isOnlyChecked(mode: string): boolean {
+  return mode.startsWith("skip, ") || mode.startsWith("walk, ");
+}
+
 describe.each(documents)("%s", (file) => {
   const snippets = snippetsOf(file, readFileSync(join(root, file), "utf8"));
+  const isRun = snippets.some(({ mode }) => !isOnlyChecked(mode));
   const home = createTempHome();
   let standIn: Awaited<ReturnType<typeof startStandIn>>;
   let environment: Record<string, string>;
@@ -64,7 +60,8 @@ describe.each(documents)("%s", (file) => {
   const programs = join(root, "node_modules", ".cache", "aivault-docs");
 
   beforeAll(async () => {
-    if (snippets.length === 0) return;
+    mkdirSync(programs, { recursive: true });
+    if (!isRun) return;
     standIn = await startStandIn({ credentials: { "api.openai.com": { secret: openAiKey } } });
     const bin = join(home.home, "bin");
     mkdirSync(bin);
@@ -76,54 +73,80 @@ describe.each(documents)("%s", (file) => {
       chmodSync(join(bin, name), 0o755);
     }
     environment = {
-      ...home.environment,
+      HOME: home.home,
       ...standIn.daemonEnvironment,
       PATH: `${bin}:${process.env["PATH"]}`,
       NO_COLOR: "1",
       TERM: "xterm",
     };
-    mkdirSync(programs, { recursive: true });
     const made = await aivault(["init", "--dev", "--provider", "file"], { env: environment });
     expect(made.status, made.stderr).toBe(0);
-    // The README stores the key itself; the other documents begin where it ends.
-    if (file === "README.md") return;
+    if (FROM_NOTHING.includes(file)) return;
     const create = ["secrets", "create", "OPENAI_API_KEY", "--value-stdin"];
     const stored = await aivault(create, { env: environment, stdin: openAiKey });
     expect(stored.status, stored.stderr).toBe(0);
   });
 
   afterAll(async () => {
-    if (snippets.length === 0) return;
-    await aivault(["stop"], { env: environment });
-    await standIn.stop();
+    if (isRun) {
+      await aivault(["stop"], { env: environment });
+      await standIn.stop();
+    }
     home.remove();
   });
 
   if (snippets.length === 0) it("has nothing to run", () => {});
 
-  for (const { line, mode, code } of snippets) {
-    if (mode.startsWith("skip")) {
-      it.skip(`line ${line} (${mode})`, () => {});
-      continue;
+  for (const { line, mode, code, language } of snippets) {
+    if (isOnlyChecked(mode)) {
+      it(`line ${line} could be run (${mode})`, () => expect(faultsIn(language, code)).toEqual([]));
+    } else if (mode === "transcript") {
+      for (const { command, output } of transcriptOf(code)) {
+        const title = `line ${line}: \`${command}\` says what the document says`;
+        it.skipIf(!hasTerminal)(title, async () => {
+          const result = await runOnTerminal(command, openAiKey, place());
+          expect(result.stdout).not.toContain(openAiKey);
+          const shown = comparable(shownText(result.stdout), home.home);
+          expect(shown, command).toBe(comparable(output, home.home));
+        });
+      }
+    } else {
+      it.skipIf(mode.startsWith("terminal") && !hasTerminal)(
+        `line ${line} runs as it stands`,
+        async () => {
+          const result = await runSnippet(mode, code);
+          const wanted = Number(/^exits (\d+)/.exec(mode)?.[1] ?? 0);
+          expect(result.status, `${code}\n${result.stdout}\n${result.stderr}`).toBe(wanted);
+          expect(result.stdout + result.stderr).not.toContain(openAiKey);
+        },
+      );
     }
-    it(`line ${line} runs as it stands`, async () => {
-      const result = await runSnippet(mode, code);
-      const wanted = Number(/^exits (\d+)/.exec(mode)?.[1] ?? 0);
-      expect(result.status, `${code}\n${result.stdout}\n${result.stderr}`).toBe(wanted);
-      expect(result.stdout + result.stderr).not.toContain(openAiKey);
-    });
+  }
+
+  function place() {
+    return { env: environment, cwd: home.home };
   }
 
   async function runSnippet(mode: string, code: string) {
-    const options = { env: environment, cwd: home.home };
-    if (mode.startsWith("module")) {
+    if (mode === "module") {
       const program = join(programs, `${file.replaceAll("/", "-")}.mjs`);
       writeFileSync(program, code);
-      return run(process.execPath, [program], options);
+      return run(process.execPath, [program], place());
     }
     const typed = /^terminal, types (.+)$/.exec(mode)?.[1];
-    if (typed === undefined) return run("sh", ["-eu", "-c", code], options);
+    if (typed === undefined && !/^(|exits \d+)$/.test(mode)) throw new Error(`run: ${mode}?`);
+    if (typed === undefined) return run("sh", ["-eu", "-c", code], place());
     // The OpenAI key itself is not in the document.
-    return runOnTerminal(code, typed === "the OpenAI key" ? openAiKey : typed, options);
+    return runOnTerminal(code, typed === "the OpenAI key" ? openAiKey : typed, place());
+  }
+
+  function faultsIn(language: string, code: string): string[] {
+    const isShell = ["sh", "bash", "shell"].includes(language);
+    const program = join(programs, "checked.mjs");
+    if (!isShell) writeFileSync(program, code);
+    const { status, stderr } = isShell
+      ? spawnSync("bash", ["-n"], { input: code, encoding: "utf8" })
+      : spawnSync(process.execPath, ["--check", program], { encoding: "utf8" });
+    return [...(status === 0 ? [] : [stderr]), ...(isShell ? faultsOf(code) : [])];
   }
 });

@@ -5,8 +5,12 @@
 //   <!-- run -->                          shell, must exit 0
 //   <!-- run: exits 3 -->                 shell, must exit with that status
 //   <!-- run: terminal, types TEXT -->    shell on a pseudo-terminal, where TEXT and Enter are typed
+//   <!-- run: transcript -->              `console`: each `$ ` line on a terminal, and what it says
 //   <!-- run: module -->                  an ES module
-//   <!-- run: skip, REASON -->            not here, and why
+//   <!-- run: walk, WHO -->               shell, run by e2e/docs/walkthrough.e2e.ts as WHO
+//   <!-- run: skip, REASON -->            not run, and why
+//
+// What is not run here is still checked: its syntax, and that our commands and flags exist.
 
 /**
  * @typedef {object} Snippet
@@ -17,7 +21,7 @@
  * @property {string} code
  */
 
-const RUNNABLE = new Set(["sh", "bash", "shell", "js", "javascript", "mjs"]);
+const RUNNABLE = new Set(["sh", "bash", "shell", "console", "js", "javascript", "mjs"]);
 
 /**
  * The snippets of one Markdown document, in order.
