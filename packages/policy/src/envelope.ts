@@ -162,8 +162,8 @@ function readHeaders(json: unknown): HeaderPair[] {
   return readList(json, "request.headers").map((entry) => {
     const header = readObject(entry, "a header", ["name", "value"]);
     return {
-      name: readText(header.get("name"), "name` of a header`"),
-      value: readText(header.get("value"), "value` of a header`"),
+      name: readText(header.get("name"), "request.headers` member `name"),
+      value: readText(header.get("value"), "request.headers` member `value"),
     };
   });
 }

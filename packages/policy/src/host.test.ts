@@ -12,6 +12,12 @@ describe("parseHost", () => {
     ["xn--bcher-kva.example.org", "xn--bcher-kva.example.org"],
     ["XN--BCHER-KVA.example.org", "xn--bcher-kva.example.org"],
     ["xn--zca.example.org", "xn--zca.example.org"],
+    // Sigma, final sigma, iota with dialytika and tonos, and dotless i are letters of their own.
+    ["xn--4xa.example.org", "xn--4xa.example.org"],
+    ["xn--a-0mb.example.org", "xn--a-0mb.example.org"],
+    ["xn--3xa.example.org", "xn--3xa.example.org"],
+    ["xn--owa.example.org", "xn--owa.example.org"],
+    ["xn--cfa.example.org", "xn--cfa.example.org"],
     ["4chan.org", "4chan.org"],
     [`${"a".repeat(63)}.org`, `${"a".repeat(63)}.org`],
   ])("reads %s as %s", (text, host) => {
@@ -59,6 +65,10 @@ describe("parseHost", () => {
     "xn--zn7c.com",
     "xn--1ug.com",
     "xn--ls8h.la",
+    // Small letters that fold to others: eta with prosgegrammeni, and Cherokee.
+    "xn--org.com",
+    "xn--oce.com",
+    "xn--kz9a.com",
     `${"a".repeat(64)}.org`,
     `${"a.".repeat(130)}org`,
   ])("G5: refuses %j", (text) => {

@@ -83,8 +83,25 @@ function isALabel(label: string): boolean {
   if (points === null || points.length === 0 || points.every((point) => point < 128)) return false;
   if (`xn--${encodePunycode(points)}` !== label) return false;
   const text = String.fromCodePoint(...points);
-  if (text.normalize("NFKC") !== text || text.toLowerCase() !== text) return false;
+  if (text.normalize("NFKC") !== text || !isFolded(text)) return false;
   return ALLOWED.test(text) && !/^\p{M}|\p{Default_Ignorable_Code_Point}/u.test(text);
+}
+
+// Their capitals are written as others; IDNA 2008 keeps the letters (RFC 5892 section 2.6), and U+0131 folds
+// in no language but Turkish.
+const OWN_LETTERS = /[\u00df\u03c2\u0131]/g;
+// The only letters that fold to their capitals.
+const CHEROKEE_SMALL = /[\u13f8-\u13fd\uab70-\uabbf]/;
+
+/**
+ * Stable under case folding and NFKC (RFC 5892 section 2.2): what is not, a resolver may look up as another
+ * name. JavaScript has no case folding; through capitals and back is the same for all other letters.
+ */
+function isFolded(text: string): boolean {
+  const letters = text.replaceAll(OWN_LETTERS, "");
+  // One by one: `toLowerCase` makes another letter of a sigma that ends a word.
+  const folded = Array.from(letters, (letter) => letter.toUpperCase().toLowerCase()).join("");
+  return folded.normalize("NFKC") === letters && !CHEROKEE_SMALL.test(text);
 }
 
 // In substance the PVALID of RFC 5892: letters, marks and digits. Symbols, emoji included, are no
