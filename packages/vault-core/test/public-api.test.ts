@@ -1,4 +1,5 @@
 import { expect, it } from "vitest";
+import * as conformance from "../src/conformance.ts";
 import * as core from "../src/index.ts";
 import * as node from "../src/node/index.ts";
 
@@ -30,4 +31,5 @@ it("exports these names and no others", () => {
     "systemRandom",
     "verifyBackupFile",
   ]);
+  expect(Object.keys(conformance)).toEqual(["storeConformance"]);
 });
