@@ -18,10 +18,10 @@ const HEADER_LIMIT = 16_384;
 /** @param {string} headers */
 function describePart(headers) {
   const disposition = /^content-disposition:(.*)$/im.exec(headers)?.[1] ?? "";
-  return {
-    name: /;\s*name="([^"]*)"/.exec(disposition)?.[1] ?? "",
-    filename: /;\s*filename="([^"]*)"/.exec(disposition)?.[1] ?? null,
-  };
+  // Some clients leave out the quotes that RFC 7578 asks for.
+  const [, name, bareName] = /;\s*name=(?:"([^"]*)"|([^;\s]*))/.exec(disposition) ?? [];
+  const [, file, bareFile] = /;\s*filename=(?:"([^"]*)"|([^;\s]*))/.exec(disposition) ?? [];
+  return { name: name ?? bareName ?? "", filename: file ?? bareFile ?? null };
 }
 
 /**

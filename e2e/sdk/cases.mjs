@@ -1,0 +1,336 @@
+// @ts-check
+// Every SDK that is tried: how it is told of the broker, what it is to get, what the provider is to see.
+import * as anthropic from "./providers/anthropic.mjs";
+import * as gemini from "./providers/gemini.mjs";
+import * as github from "./providers/github.mjs";
+import * as linear from "./providers/linear.mjs";
+import * as notion from "./providers/notion.mjs";
+import * as openai from "./providers/openai.mjs";
+import * as slack from "./providers/slack.mjs";
+import * as stripe from "./providers/stripe.mjs";
+import * as telegram from "./providers/telegram.mjs";
+
+/**
+ * @typedef {object} Case
+ * @property {string} id - Name of the program, too.
+ * @property {string} title
+ * @property {readonly string[]} packages - As pinned in package.json.
+ * @property {string} credential
+ * @property {readonly string[]} capabilities - That the token grants.
+ * @property {Readonly<Record<string, string>>} secrets - What the vault holds, by canonical name.
+ * @property {Readonly<Record<string, import("./stand-in.mjs").Provider>>} hosts
+ * @property {Readonly<Record<string, string>>} [environment] - Of the program, in which `$AIVAULT_URL` and
+ *   `$AIVAULT_TOKEN` stand for themselves.
+ * @property {true} [shell] - The program is a shell script and not JavaScript.
+ * @property {unknown} expected - What the program prints: JSON, or the lines of a shell script.
+ * @property {readonly string[]} requests - That the provider sees, in order.
+ * @property {string} [awaits] - What has to be built before it can work.
+ * @property {readonly string[]} [notes] - For the table.
+ */
+
+const OPENAI = {
+  credential: "openai",
+  secrets: { OPENAI_API_KEY: openai.KEY },
+  hosts: openai.hosts,
+};
+
+/** @type {readonly Case[]} */
+export const CASES = [
+  {
+    ...OPENAI,
+    id: "openai",
+    title: "OpenAI",
+    packages: ["openai"],
+    capabilities: [
+      "openai/chat-completions",
+      "openai/responses",
+      "openai/embeddings",
+      "openai/files",
+    ],
+    expected: {
+      chat: "Hello over there",
+      pieces: ["Hello", " over", " there", ""],
+      response: "Hello over there",
+      events: 7,
+      embedding: [0.5, -0.25],
+      file: { name: "lines.jsonl", bytes: 8 },
+      refusal: { status: 403, error: "policy_violation" },
+    },
+    requests: [
+      "POST /v1/chat/completions",
+      "POST /v1/chat/completions",
+      "POST /v1/responses",
+      "POST /v1/responses",
+      "POST /v1/embeddings",
+      "POST /v1/files",
+    ],
+  },
+  {
+    ...OPENAI,
+    id: "openai-environment",
+    title: "OpenAI, by environment",
+    packages: ["openai"],
+    capabilities: ["openai/models"],
+    environment: {
+      OPENAI_BASE_URL: "$AIVAULT_URL/v/openai/v1",
+      OPENAI_API_KEY: "$AIVAULT_TOKEN",
+    },
+    expected: ["gpt"],
+    requests: ["GET /v1/models"],
+  },
+  {
+    id: "anthropic",
+    title: "Anthropic",
+    packages: ["@anthropic-ai/sdk"],
+    credential: "anthropic",
+    capabilities: ["anthropic/messages"],
+    secrets: { ANTHROPIC_API_KEY: anthropic.KEY },
+    hosts: anthropic.hosts,
+    expected: {
+      message: "Hello over there",
+      pieces: ["Hello", " over", " there"],
+      streamed: "Hello over there",
+      refusal: { status: 403, error: "policy_violation" },
+    },
+    requests: ["POST /v1/messages", "POST /v1/messages"],
+  },
+  {
+    id: "anthropic-environment",
+    title: "Anthropic, by environment",
+    packages: ["@anthropic-ai/sdk"],
+    credential: "anthropic",
+    capabilities: ["anthropic/models"],
+    secrets: { ANTHROPIC_API_KEY: anthropic.KEY },
+    hosts: anthropic.hosts,
+    environment: {
+      ANTHROPIC_BASE_URL: "$AIVAULT_URL/v/anthropic",
+      ANTHROPIC_AUTH_TOKEN: "$AIVAULT_TOKEN",
+    },
+    expected: ["claude"],
+    requests: ["GET /v1/models"],
+  },
+  {
+    id: "octokit",
+    awaits: "rules for repositories by number",
+    title: "GitHub",
+    packages: ["@octokit/rest"],
+    credential: "github",
+    capabilities: ["github/repos-read", "github/repo-issues"],
+    secrets: { GITHUB_TOKEN: github.KEY },
+    hosts: github.hosts,
+    expected: { repo: "octo/new", renamed: "octo/new", issues: [1, 2, 3], created: 4 },
+    requests: [
+      "GET /repos/octo/new",
+      "GET /repos/octo/old",
+      "GET /repositories/1",
+      "GET /repos/octo/new/issues?per_page=2",
+      "GET /repositories/1/issues?per_page=2&page=2",
+      "POST /repos/octo/new/issues",
+    ],
+  },
+  {
+    id: "stripe",
+    title: "Stripe",
+    packages: ["stripe"],
+    credential: "stripe",
+    capabilities: ["stripe/customers", "stripe/customers-write"],
+    secrets: { STRIPE_API_KEY: stripe.KEY },
+    hosts: stripe.hosts,
+    expected: {
+      name: "Jenny Rosen",
+      order: "6735",
+      headers: "once true",
+      ids: ["cus_1", "cus_2", "cus_3"],
+      refusal: 403,
+    },
+    requests: [
+      "POST /v1/customers",
+      "GET /v1/customers?limit=2",
+      "GET /v1/customers?limit=2&starting_after=cus_2",
+    ],
+  },
+  {
+    id: "slack",
+    title: "Slack",
+    packages: ["@slack/web-api"],
+    credential: "slack",
+    capabilities: ["slack/auth", "slack/chat", "slack/users-read"],
+    secrets: { SLACK_BOT_TOKEN: slack.KEY },
+    hosts: slack.hosts,
+    expected: {
+      user: "bot",
+      text: "Hello & goodbye",
+      refused: "channel_not_found",
+      members: ["U1", "U2"],
+    },
+    requests: [
+      "POST /api/auth.test",
+      "POST /api/chat.postMessage",
+      "POST /api/chat.postMessage",
+      "POST /api/users.list",
+      "POST /api/users.list",
+    ],
+  },
+  {
+    id: "notion",
+    title: "Notion",
+    packages: ["@notionhq/client"],
+    credential: "notion",
+    capabilities: ["notion/search", "notion/pages"],
+    secrets: { NOTION_TOKEN: notion.KEY },
+    hosts: notion.hosts,
+    expected: { found: ["p1", "p2"], page: "p1", archived: true },
+    requests: ["POST /v1/search", "POST /v1/search", "GET /v1/pages/p1", "PATCH /v1/pages/p1"],
+  },
+  {
+    id: "linear",
+    title: "Linear",
+    packages: ["@linear/sdk"],
+    credential: "linear",
+    capabilities: ["linear/graphql"],
+    secrets: { LINEAR_API_KEY: linear.KEY },
+    hosts: linear.hosts,
+    expected: { viewer: "Ada", created: { success: true, id: "Broken" } },
+    requests: ["POST /graphql", "POST /graphql"],
+  },
+  {
+    id: "grammy",
+    awaits: "files of a bot",
+    title: "Telegram",
+    packages: ["grammy"],
+    credential: "telegram",
+    capabilities: [
+      "telegram/get-me",
+      "telegram/send-message",
+      "telegram/send-media",
+      "telegram/get-updates",
+      "telegram/get-file",
+      "telegram/files",
+    ],
+    secrets: { TELEGRAM_BOT_TOKEN: telegram.KEY },
+    hosts: telegram.hosts,
+    expected: {
+      me: "sdk_bot",
+      sent: "Hello",
+      updates: ["Hello"],
+      uploaded: { file_id: "f1", file_name: "ten-bytes.txt", file_size: 10 },
+      file: "contents of the file",
+    },
+    requests: [
+      "POST /getMe",
+      "POST /sendMessage",
+      "POST /getUpdates",
+      "POST /sendDocument",
+      "POST /getFile",
+      "GET /file/documents/file_0.txt",
+    ],
+  },
+  {
+    id: "google-genai",
+    title: "Gemini",
+    packages: ["@google/genai"],
+    credential: "gemini",
+    capabilities: ["gemini/models"],
+    secrets: { GEMINI_API_KEY: gemini.KEY },
+    hosts: gemini.hosts,
+    expected: {
+      text: "Hello over there",
+      pieces: ["Hello", " over", " there"],
+      embedding: [0.5, -0.25],
+    },
+    requests: [
+      "POST /v1beta/models/gemini:generateContent",
+      "POST /v1beta/models/gemini:streamGenerateContent?alt=sse",
+      "POST /v1beta/models/gemini:batchEmbedContents",
+    ],
+  },
+  {
+    id: "google-genai-environment",
+    title: "Gemini, by environment",
+    packages: ["@google/genai"],
+    credential: "gemini",
+    capabilities: ["gemini/models-read"],
+    secrets: { GEMINI_API_KEY: gemini.KEY },
+    hosts: gemini.hosts,
+    environment: {
+      GOOGLE_GEMINI_BASE_URL: "$AIVAULT_URL/v/gemini",
+      GEMINI_API_KEY: "$AIVAULT_TOKEN",
+    },
+    expected: ["models/gemini"],
+    requests: ["GET /v1beta/models?pageSize=1"],
+  },
+  {
+    ...OPENAI,
+    id: "vercel-ai",
+    title: "AI SDK",
+    packages: ["ai", "@ai-sdk/openai"],
+    capabilities: ["openai/chat-completions", "openai/responses", "openai/embeddings"],
+    expected: {
+      text: "Hello over there",
+      chat: "Hello over there",
+      pieces: ["Hello", " over", " there"],
+      embedding: [0.5, -0.25],
+    },
+    requests: [
+      "POST /v1/responses",
+      "POST /v1/chat/completions",
+      "POST /v1/responses",
+      "POST /v1/embeddings",
+    ],
+  },
+  {
+    ...OPENAI,
+    id: "langchain",
+    title: "LangChain",
+    packages: ["@langchain/openai", "@langchain/core"],
+    capabilities: ["openai/chat-completions", "openai/embeddings"],
+    expected: {
+      text: "Hello over there",
+      pieces: ["Hello", " over", " there"],
+      embedding: [0.5, -0.25],
+    },
+    requests: ["POST /v1/chat/completions", "POST /v1/chat/completions", "POST /v1/embeddings"],
+  },
+  {
+    ...OPENAI,
+    id: "curl",
+    awaits: "HTTP/2 without TLS",
+    title: "curl",
+    packages: [],
+    shell: true,
+    capabilities: ["openai/models", "openai/chat-completions", "openai/files"],
+    expected: [
+      '{"object":"list","data":[{"id":"gpt","object":"model"}]}',
+      "1",
+      "Hello over there",
+      "Hello over there",
+      "5",
+      '"bytes":2000000',
+      '"bytes":2000000',
+      '{"object":"list","data":[{"id":"gpt","object":"model"}]}',
+    ],
+    requests: [
+      "GET /v1/models",
+      "HEAD /v1/models",
+      "POST /v1/chat/completions",
+      "POST /v1/chat/completions",
+      "POST /v1/chat/completions",
+      "POST /v1/files",
+      "POST /v1/files",
+      "GET /v1/models",
+    ],
+  },
+  {
+    id: "git",
+    awaits: "a choice of capability by query",
+    title: "git",
+    packages: [],
+    shell: true,
+    credential: "github.git",
+    capabilities: ["github/git-read", "github/git-write"],
+    secrets: { GITHUB_TOKEN: github.KEY },
+    hosts: github.hosts,
+    expected: ["First", "Second", "First"],
+    requests: [],
+  },
+];

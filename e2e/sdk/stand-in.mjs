@@ -1,0 +1,144 @@
+// @ts-check
+// Providers on loopback, by the name a TLS client asks for. Each answers only when its credential came in
+// exactly the right place, and once; everything that arrived is kept, so that a test can search it.
+import { createServer } from "node:https";
+import { createSecureContext } from "node:tls";
+import { createCertificateAuthority } from "../support/certificate-authority.mjs";
+import { findSecret } from "../support/find-secret.mjs";
+
+/**
+ * @typedef {object} Arrival - One request as it arrived.
+ * @property {string} host
+ * @property {string} method
+ * @property {string} target - Path and query.
+ * @property {readonly (readonly [name: string, value: string])[]} headers
+ * @property {Buffer} body
+ *
+ * @typedef {object} Verdict
+ * @property {string[]} complaints - What the provider holds against the credential.
+ * @property {string} rest - The head of the request without the credential, one line each.
+ * @property {string} target - The target without the credential.
+ *
+ * @typedef {object} Provider
+ * @property {readonly string[]} secrets - What must be nowhere but where `credential` took it from.
+ * @property {(arrival: Arrival) => Verdict | Promise<Verdict>} credential
+ * @property {(arrival: Arrival, response: import("node:http").ServerResponse) => void | Promise<void>} answer
+ *   `arrival.target` is without the credential.
+ * @property {(socket: import("ws").WebSocket, arrival: Arrival) => void} [connect] - For WebSockets.
+ *
+ * @typedef {Arrival & { complaints: string[] }} Seen
+ *
+ * @typedef {object} StandIn
+ * @property {number} port
+ * @property {string} caPem
+ * @property {() => readonly Seen[]} seen - Since the last `expect`.
+ * @property {(token: string) => void} expect - Begins a new list; this token must never arrive.
+ * @property {() => Promise<void>} close
+ */
+
+/**
+ * @param {Readonly<Record<string, Provider>>} providers - By host.
+ * @returns {Promise<StandIn>}
+ */
+export async function startStandIn(providers) {
+  const authority = createCertificateAuthority();
+  /** @type {Map<string, import("node:tls").SecureContext>} */
+  const contexts = new Map();
+  /** @param {string} name */
+  const contextFor = (name) => {
+    const { certificatePem, keyPem } = authority.issue({ hosts: [name] });
+    const context =
+      contexts.get(name) ?? createSecureContext({ cert: certificatePem, key: keyPem });
+    contexts.set(name, context);
+    return context;
+  };
+  const secrets = [...new Set(Object.values(providers).flatMap((provider) => provider.secrets))];
+  let token = "";
+  /** @type {Seen[]} */
+  let seen = [];
+
+  /** @param {Arrival} arrival @returns {Promise<{ provider: Provider | null, seen: Seen }>} */
+  async function judge(arrival) {
+    const provider = providers[arrival.host] ?? null;
+    const { complaints, rest, target } =
+      provider === null
+        ? { complaints: [`nobody expected ${arrival.host}`], rest: "", target: arrival.target }
+        : await provider.credential(arrival);
+    const body = arrival.body.toString("latin1");
+    const more = secrets
+      .filter((secret) => findSecret(secret, `${rest}\n${body}`).length > 0)
+      .map((secret) => `${secret} is elsewhere as well`);
+    const whole = [arrival.target, ...arrival.headers.flat(), body].join("\n");
+    if (token !== "" && findSecret(token, whole).length > 0)
+      more.push("the caller's token arrived");
+    const record = { ...arrival, target, complaints: [...complaints, ...more] };
+    seen.push(record);
+    return { provider, seen: record };
+  }
+
+  /**
+   * @param {import("node:http").IncomingMessage} request
+   * @param {import("node:http").ServerResponse} response
+   */
+  async function serve(request, response) {
+    const { provider, seen } = await judge(arrivalOf(request, await readBody(request)));
+    if (provider !== null && seen.complaints.length === 0) {
+      await provider.answer(seen, response);
+      return;
+    }
+    // What is wrong is for the test alone: it may quote the credential.
+    response.writeHead(401, { "content-type": "application/json" });
+    response.end('{"error":"unauthorized"}');
+  }
+
+  const { certificatePem, keyPem } = authority.issue({ hosts: ["localhost"] });
+  const server = createServer(
+    {
+      cert: certificatePem,
+      key: keyPem,
+      SNICallback: (name, done) => done(null, contextFor(name)),
+    },
+    (request, response) => {
+      serve(request, response).catch((/** @type {unknown} */ error) => {
+        seen.at(-1)?.complaints.push(`the stand-in failed: ${error}`);
+        response.destroy();
+      });
+    },
+  );
+  await new Promise((resolve) => server.listen(0, "127.0.0.1", () => resolve(null)));
+  const address = server.address();
+  if (address === null || typeof address === "string") throw new Error("no port");
+  return {
+    port: address.port,
+    caPem: authority.certificatePem,
+    seen: () => seen,
+    expect: (next) => {
+      token = next;
+      seen = [];
+    },
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  };
+}
+
+/** @param {import("node:http").IncomingMessage} request @param {Buffer} body @returns {Arrival} */
+function arrivalOf(request, body) {
+  const { method = "", url = "", rawHeaders } = request;
+  /** @type {[string, string][]} */
+  const headers = [];
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    headers.push([rawHeaders[i] ?? "", rawHeaders[i + 1] ?? ""]);
+  }
+  return { host: request.headers.host ?? "", method, target: url, headers, body };
+}
+
+/** @param {import("node:http").IncomingMessage} request */
+async function readBody(request) {
+  /** @type {Buffer[]} */
+  const chunks = [];
+  for await (const chunk of request) chunks.push(chunk);
+  return Buffer.concat(chunks);
+}
