@@ -2,7 +2,7 @@
 // Many processes that want the same OAuth token, and are killed at random, the daemon too: however that
 // goes, a refresh token is used once, and a family that a crash has cost is said to be lost.
 //
-//   node e2e/oauth/storm.mjs [--seconds 300] [--processes 50] [--seed N]
+//   node e2e/oauth/storm.mjs [--refreshes 200] [--processes 50] [--seed N]
 import { spawn } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -35,10 +35,10 @@ const CALLER = new URL("./storm-caller.mjs", import.meta.url).pathname;
  */
 
 /**
- * @param {{ seconds: number, processes: number, seed: number, log?: (line: string) => void }} options
+ * @param {{ refreshes: number, processes: number, seed: number, log?: (line: string) => void }} options
  * @returns {Promise<StormReport>}
  */
-export async function runStorm({ seconds, processes, seed, log = () => {} }) {
+export async function runStorm({ refreshes, processes, seed, log = () => {} }) {
   const random = seeded(seed);
   const home = createTempHome();
   const secret = `storm-secret-${seed}`;
@@ -67,6 +67,8 @@ export async function runStorm({ seconds, processes, seed, log = () => {} }) {
   let isOver = false;
   /** Of the audit log. */
   let readUpTo = 0;
+  /** By the API, when the daemon was last killed. */
+  let answeredBefore = 0;
 
   /** @type {import("node:child_process").ChildProcess | null} */
   let daemon = null;
@@ -91,8 +93,12 @@ export async function runStorm({ seconds, processes, seed, log = () => {} }) {
     });
   }
 
+  /** A daemon that is killed before it has done anything shows nothing. */
+  const isAtWork = () => server.api.answered > answeredBefore + processes / 2;
+
   function killDaemon() {
     if (daemon === null || daemon.exitCode !== null) return;
+    answeredBefore = server.api.answered;
     report.daemonKills += 1;
     const last = server.generations.at(-1);
     if (last !== undefined && last.number > 0 && !last.used) report.midwayKills += 1;
@@ -170,21 +176,22 @@ export async function runStorm({ seconds, processes, seed, log = () => {} }) {
     for (let i = 0; i < processes; i++) startCaller();
     server.onRefresh(() => {
       // Some of the kills come just when a crash can lose something.
-      if (random() < 0.15) setTimeout(killDaemon, random() * 40);
+      if (isAtWork() && random() < 0.25) setTimeout(killDaemon, random() * 40);
     });
-    const endsAtMs = performance.now() + seconds * 1000;
-    let nextKillMs = performance.now() + 5_000;
-    while (performance.now() < endsAtMs) {
+    const done = () => server.generations.filter((one) => one.refreshedAtMs.length > 0).length;
+    const endsAtMs = performance.now() + 60_000 + refreshes * 15_000;
+    while (done() < refreshes) {
+      if (performance.now() > endsAtMs) {
+        report.complaints.push(`${done()} refreshes, and no end`);
+        break;
+      }
       await wait(50 + random() * 150);
       if (random() < 0.2) {
         [...callers][Math.floor(random() * callers.size)]?.kill("SIGKILL");
         report.callerKills += 1;
       }
       if (random() < 0.05) server.refuse();
-      if (performance.now() > nextKillMs) {
-        killDaemon();
-        nextKillMs = performance.now() + 3_000 + random() * 10_000;
-      }
+      if (isAtWork() && random() < 0.02) killDaemon();
       const last = server.generations.at(-1);
       const reused = server.generations.find(
         ({ family, refreshedAtMs }) => family === last?.family && refreshedAtMs.length > 1,
@@ -275,14 +282,14 @@ function seeded(seed) {
 if (process.argv[1] === import.meta.filename) {
   const { values } = parseArgs({
     options: {
-      seconds: { type: "string", default: "300" },
+      refreshes: { type: "string", default: "200" },
       processes: { type: "string", default: "50" },
       seed: { type: "string", default: String(Date.now() % 1_000_000) },
     },
   });
   process.stdout.write(`storm: seed ${values.seed}\n`);
   const report = await runStorm({
-    seconds: Number(values.seconds),
+    refreshes: Number(values.refreshes),
     processes: Number(values.processes),
     seed: Number(values.seed),
     log: (line) => process.stdout.write(`storm: ${line}\n`),

@@ -71,6 +71,9 @@ export function sendProblem(
   requestId: string,
   problem: ProblemFacts,
 ): void {
+  // Nobody is there to read it. Under `strictContentLength` Node would throw for octets that go nowhere,
+  // and a caller that went away while it waited would end the daemon.
+  if (response.destroyed) return;
   const body: ProblemBody = {
     error: problem.code,
     ...(problem.reason === null ? {} : { reason: problem.reason }),
