@@ -5,12 +5,15 @@
 
 import { randomBytes } from "node:crypto";
 import { createServer, IncomingMessage, type Server, ServerResponse } from "node:http";
+import { createServer as createTlsServer } from "node:https";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
+import type { TLSSocket } from "node:tls";
 import type { Principal } from "@aivault/broker";
 import { CALLER_ROUTES, REQUEST_HEADERS, RESPONSE_HEADERS } from "@aivault/client/protocol";
 import type { DenialLimit } from "./denial-limit.ts";
 import type { Exchange, Reply, SocketKind } from "./exchange.ts";
+import { createHttp2Listener, detectHttp2, Http2Request } from "./listen-http2.ts";
 import type { PeerIdentity, Platform } from "./platform/index.ts";
 import { Problem, type ProblemFacts, sendProblem } from "./problem.ts";
 import { guardRequest } from "./request-guard.ts";
@@ -29,6 +32,8 @@ export const LIMITS = {
   /** Between two requests of a connection. */
   keepAlive: 30_000,
   connectionsMax: 16_384,
+  /** Requests under way on one connection of HTTP/2. */
+  streamsMax: 100,
   /** Descriptors kept for the vault, the audit log and the runtime. */
   descriptorsReserved: 40,
   /** A handshake of a WebSocket that is neither answered nor refused, with the provider's part in it. */
@@ -45,8 +50,10 @@ export interface HttpListenerOptions {
   readonly routes: readonly Route[];
   /** What serves a request that no route matches; without it there is no such route. */
   readonly fallback?: Handler;
-  /** Default: unix. On TCP a caller needs a token. */
+  /** Default: unix. On TCP a caller needs a token, and may speak HTTP/2. */
   readonly transport?: "unix" | "tcp";
+  /** PEM. With it every connection begins with a TLS handshake. */
+  readonly tls?: { readonly certificate: string; readonly key: string };
   /** Values of Host that name this listener, lower-case. Default: those of a unix socket. */
   readonly authorities?: ReadonlySet<string>;
   readonly services: Services;
@@ -81,11 +88,13 @@ export function createHttpListener(options: HttpListenerOptions): HttpListener {
   const running = new Set<Running>();
   const served = new WeakSet<Socket>();
   const peers = new WeakMap<Socket, PeerIdentity | null>();
+  /** Connections that have not shown which HTTP they speak. */
+  const undecided = new Set<Socket>();
   /** Connections that Node's server has let go of. */
   const upgraded = new Set<Socket>();
   let closing = false;
 
-  const server = createServer({
+  const http1 = {
     // Callers may open WebSockets; on the operator socket every `Upgrade` is ignored.
     IncomingMessage: options.socket === "caller" ? CallerRequest : IncomingMessage,
     maxHeaderSize: LIMITS.headerBytesMax,
@@ -98,7 +107,19 @@ export function createHttpListener(options: HttpListenerOptions): HttpListener {
     insecureHTTPParser: false,
     requireHostHeader: false, // by the guard, with a problem body
     joinDuplicateHeaders: false,
-  });
+  };
+  const { tls } = options;
+  const server =
+    tls === undefined
+      ? createServer(http1)
+      : createTlsServer({
+          ...http1,
+          cert: tls.certificate,
+          key: tls.key,
+          minVersion: "TLSv1.2",
+          handshakeTimeout: LIMITS.headers,
+          ALPNProtocols: ["h2", "http/1.1"],
+        });
   server.maxConnections = connectionsMax(options.platform.descriptorsMax());
   server.timeout = LIMITS.idle;
 
@@ -119,6 +140,35 @@ export function createHttpListener(options: HttpListenerOptions): HttpListener {
       running.delete(entry),
     );
   };
+  const http2 =
+    options.transport === "tcp"
+      ? createHttp2Listener(LIMITS, (request, response, waits) => {
+          // The two make themselves look as those of node:http do, to whoever reads and writes them.
+          const [like, likewise] = [request as unknown, response as unknown];
+          accept(like as IncomingMessage, likewise as ServerResponse, waits);
+        })
+      : null;
+  if (http2 !== null) {
+    const event = tls === undefined ? "connection" : "secureConnection";
+    const [serveHttp1] = server.listeners(event);
+    server.removeAllListeners(event);
+    const serveAs = (socket: Socket, isHttp2: boolean) => {
+      if (isHttp2) http2.serve(socket);
+      else serveHttp1?.call(server, socket);
+    };
+    server.on(event, (socket: Socket) => {
+      if (tls !== undefined) {
+        serveAs(socket, (socket as TLSSocket).alpnProtocol === "h2");
+        return;
+      }
+      undecided.add(socket);
+      socket.once("close", () => undecided.delete(socket));
+      detectHttp2(socket, LIMITS.headers, (isHttp2) => {
+        undecided.delete(socket);
+        serveAs(socket, isHttp2);
+      });
+    });
+  }
   server.on("request", (request, response) => accept(request, response, false));
   server.on("checkContinue", (request, response) => accept(request, response, true));
   server.on("checkExpectation", (request, response) => accept(request, response, false));
@@ -340,7 +390,7 @@ export function createHttpListener(options: HttpListenerOptions): HttpListener {
   function principalOf(socket: Socket): Principal {
     let peer = peers.get(socket);
     if (peer === undefined) {
-      peer = options.platform.peerOf(socket);
+      peer = options.transport === "tcp" ? null : options.platform.peerOf(socket);
       peers.set(socket, peer);
     }
     return {
@@ -369,10 +419,13 @@ export function createHttpListener(options: HttpListenerOptions): HttpListener {
         server.close(() => resolve());
       });
       server.closeIdleConnections();
+      http2?.close();
+      for (const socket of undecided) socket.destroy();
       await abort([...running].filter(({ isEndless }) => isEndless));
       await settleWithin([...running], graceMs);
       await abort([...running]);
       server.closeAllConnections();
+      http2?.destroy();
       for (const socket of upgraded) socket.destroy();
       await closed;
     },
@@ -428,7 +481,11 @@ async function settleWithin(entries: readonly Running[], ms: number): Promise<vo
 function endReading(request: IncomingMessage, response: ServerResponse): void {
   if (request.complete || request.destroyed) return;
   let bytes = 0;
-  const cut = () => request.socket.destroy();
+  const cut = () => {
+    // The connection has other requests on it.
+    if (request instanceof Http2Request) request.cut();
+    else request.socket.destroy();
+  };
   const timer = setTimeout(cut, LIMITS.linger);
   timer.unref();
   request.on("data", (chunk: Uint8Array) => {

@@ -9,6 +9,7 @@ import { Problem } from "./problem.ts";
 
 /** The head of a request, as parsed by Node. */
 export interface RequestHead {
+  /** `1.1`; or `2`, which no request line can say. */
   readonly httpVersion: string;
   readonly method: string;
   /** The request target, octets as they came. */
@@ -40,7 +41,9 @@ export function guardRequest(
   authorities: ReadonlySet<string> = SOCKET_AUTHORITIES,
 ): Problem | null {
   // HTTP/1.0 has no chunked coding and no obligatory Host; HTTP/0.9 has no headers at all.
-  if (head.httpVersion !== "1.1") return invalid("only HTTP/1.1 is spoken here");
+  if (head.httpVersion !== "1.1" && head.httpVersion !== "2") {
+    return invalid("only HTTP/1.1 is spoken here");
+  }
   // RFC 9110 §9.3.8: TRACE sends the request back, credentials included.
   if (head.method === "TRACE" || head.method === "CONNECT") {
     return invalid("TRACE and CONNECT are not served");
