@@ -8,6 +8,7 @@ import { isOn } from "./args.ts";
 import type { Flag } from "./command.ts";
 import type { Context } from "./context.ts";
 import { CliError } from "./errors.ts";
+import type { Output } from "./output.ts";
 
 /** For every command that asks. */
 export const YES_FLAG: Flag = {
@@ -37,11 +38,16 @@ export async function confirmed<T>(
   }
 }
 
+/** Whether there is somebody at a terminal who can be asked. */
+export function canAsk(out: Output): boolean {
+  return process.stdin.isTTY === true && out.stderr.isTTY === true;
+}
+
 /** Say what will happen, and return only if it is meant. @throws As {@link confirmed}. */
 export async function requireConsent({ args, command, out }: Context, says: string): Promise<void> {
   out.note(says);
   if (isOn(args, "yes")) return;
-  if (process.stdin.isTTY !== true || out.stderr.isTTY !== true) {
+  if (!canAsk(out)) {
     throw new CliError(
       "CLI_CONFIRMATION_NEEDED",
       `\`aivault ${command.words.join(" ")}\` was not confirmed; nothing was changed`,

@@ -8,6 +8,9 @@ export interface EnvEntry {
   readonly name: string;
   /** A copy; the caller wipes it. */
   readonly value: Buffer;
+  /** Where it is written in the file, its quotes included: from this octet to before the other. */
+  readonly start: number;
+  readonly end: number;
 }
 
 const LF = 0x0a;
@@ -37,11 +40,9 @@ export function parseEnvFile(file: Buffer): readonly EnvEntry[] {
     const start = at + head.length;
     const quote = file[start];
     const isQuoted = Object.values(QUOTE).some((mark) => mark === quote);
-    const { value, next } = isQuoted
-      ? quotedValue(file, start, quote as number)
-      : bareValue(file, start, end);
-    entries.push({ name, value });
-    at = next;
+    const read = isQuoted ? quotedValue(file, start, quote as number) : bareValue(file, start, end);
+    entries.push({ name, value: read.value, start, end: read.end });
+    at = lineEnd(file, read.end) + 1;
   }
   return entries;
 }
@@ -55,7 +56,7 @@ function headText(file: Buffer, at: number, end: number): string {
   return file.toString("latin1", at, stop);
 }
 
-function bareValue(file: Buffer, start: number, end: number): { value: Buffer; next: number } {
+function bareValue(file: Buffer, start: number, end: number): { value: Buffer; end: number } {
   let stop = end;
   for (let i = start; i < end; i += 1) {
     // A comment begins after white space; `#` inside a value is part of it.
@@ -65,10 +66,10 @@ function bareValue(file: Buffer, start: number, end: number): { value: Buffer; n
     }
   }
   while (stop > start && isBlank(file[stop - 1])) stop -= 1;
-  return { value: Buffer.from(file.subarray(start, stop)), next: end + 1 };
+  return { value: Buffer.from(file.subarray(start, stop)), end: stop };
 }
 
-function quotedValue(file: Buffer, start: number, quote: number): { value: Buffer; next: number } {
+function quotedValue(file: Buffer, start: number, quote: number): { value: Buffer; end: number } {
   const value = Buffer.alloc(file.length - start);
   let length = 0;
   for (let i = start + 1; i < file.length; i += 1) {
@@ -78,7 +79,7 @@ function quotedValue(file: Buffer, start: number, quote: number): { value: Buffe
       if (!/^\s*(#.*)?$/.test(file.toString("latin1", i + 1, end))) break;
       const copy = Buffer.from(value.subarray(0, length));
       value.fill(0);
-      return { value: copy, next: end + 1 };
+      return { value: copy, end: i + 1 };
     }
     const escaped =
       byte === BACKSLASH && quote === QUOTE.double ? ESCAPES.get(file[i + 1] ?? 0) : undefined;

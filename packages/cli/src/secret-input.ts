@@ -151,7 +151,7 @@ export function inputError(path: string, cause: unknown): CliError {
   return new CliError(
     "CLI_INPUT",
     `cannot read \`${path}\`: ${reasons[code] ?? code}`,
-    null,
+    code === "EACCES" ? "check who may read it" : "check the path",
     cause,
   );
 }

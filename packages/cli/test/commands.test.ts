@@ -296,6 +296,7 @@ describe("aivault secrets", () => {
         else response.end(JSON.stringify(created));
       },
       "PUT /aivault/secrets/B/value": openaiSecret,
+      "POST /aivault/providers/claims": { items: [], next: null },
     });
     const file = join(directory, ".env");
     await writeFile(file, "A=canary-a\nB=canary-b\nC=\n");
@@ -306,6 +307,9 @@ describe("aivault secrets", () => {
       rotated: ["B"],
       skipped: ["C"],
       recognised: { A: "openai", B: "openai" },
+      left: [],
+      replaced: [],
+      undoUntilMs: null,
     });
     expect(seen.at(-1)?.body).toBe("canary-b");
     expect(done.stdout + done.stderr).not.toContain("canary");

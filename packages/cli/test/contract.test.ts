@@ -16,7 +16,7 @@ secrets purge: --id -y --yes --json -v --verbose
 secrets verify: --id --json -v --verbose
 secrets attach-group: --id --workspace-id --group-id --json -v --verbose
 secrets detach-group: --id --workspace-id --group-id --json -v --verbose
-secrets import: --env-file --entry --scope --workspace-id --group-id --json -v --verbose
+secrets import: --env-file --all --recognised --replace --undo -y --yes --entry --scope --workspace-id --group-id --json -v --verbose
 credential list: --json -v --verbose
 credential create: --provider --secret-ref --secret --auth --header-name --value-template --query-param --path-prefix-template --auth-header --auth-query --basic-username --basic-password --host --workspace-id --group-id --json -v --verbose
 credential delete: --json -v --verbose

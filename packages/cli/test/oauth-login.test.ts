@@ -1,10 +1,8 @@
 // `oauth login` from end to end: this program, a real daemon, a real authorisation server, and a person
 // in front of a browser.
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { get } from "node:http";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type Daemon, initVault, resolvePaths, startDaemon } from "@aivault/daemon";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import {
   ACME,
@@ -14,31 +12,27 @@ import {
   PUBLIC_CLIENT_ID,
   startAuthorizationServer,
 } from "./authorization-server.ts";
+import { filesBelow, type RealDaemon, realDaemon } from "./real-daemon.ts";
 import { type Captured, startAivault } from "./terminal.ts";
 
 let server: AuthorizationServer;
-let daemon: Daemon;
+let daemon: RealDaemon;
 let directory: string;
 let env: Record<string, string>;
 const said: Captured[] = [];
 
 beforeAll(async () => {
   server = await startAuthorizationServer();
-  directory = mkdtempSync(join(tmpdir(), "aivault-login-"));
-  env = { AIVAULT_DIR: directory };
-  const paths = resolvePaths(env, "linux");
-  await initVault({ paths, keyProvider: { kind: "file" }, dev: true, env });
-  const all = { ...env, ...server.env };
-  daemon = await startDaemon({ paths, env: all, log: false, version: "1.2.3" });
+  daemon = await realDaemon(server.env);
+  ({ directory, env } = daemon);
   const definition = join(directory, "acme.json");
   writeFileSync(definition, JSON.stringify(ACME));
   expect(await cli(["provider", "add", definition])).toMatchObject({ status: 0 });
 });
 
 afterAll(async () => {
-  await daemon?.close();
+  await daemon?.[Symbol.asyncDispose]();
   await server?.close();
-  rmSync(directory, { recursive: true, force: true });
 });
 
 beforeEach(async () => {
@@ -210,7 +204,7 @@ describe("aivault oauth login", () => {
 
   it("G3: let no token, code or client secret out, into the output or into a file", () => {
     const output = said.map(({ stdout, stderr }) => stdout + stderr).join("\n");
-    const files = listFiles(directory).filter((path) => !/client-secret$/.test(path));
+    const files = filesBelow(directory).filter((path) => !/client-secret$/.test(path));
     expect(server.given.length).toBeGreaterThan(6);
     for (const secret of [...server.given, CLIENT_SECRET]) {
       expect(output.includes(secret)).toBe(false);
@@ -218,10 +212,3 @@ describe("aivault oauth login", () => {
     }
   });
 });
-
-function listFiles(root: string): readonly string[] {
-  return readdirSync(root, { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile())
-    .map((entry) => join(entry.parentPath, entry.name))
-    .filter(existsSync);
-}

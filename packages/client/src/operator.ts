@@ -20,6 +20,7 @@ import {
   type WireAuditEntry,
   type WireBinding,
   type WireCapability,
+  type WireClaim,
   type WireCredential,
   type WireDependants,
   type WireGroup,
@@ -49,6 +50,8 @@ import {
   type WireStatus,
   type WireToken,
   type WireTokenMinted,
+  type WireUndoGiven,
+  type WireUndoKept,
 } from "./protocol.ts";
 import { bodyChunks, unixTransport } from "./transport.ts";
 
@@ -118,9 +121,16 @@ export interface OperatorClient extends AivaultClient {
   deleteBinding(id: string): Promise<void>;
   providers(): Promise<WireProviders>;
   provider(id: string): Promise<WireProvider>;
+  /** Those of `names` that a provider claims. */
+  claims(names: readonly string[]): Promise<readonly WireClaim[]>;
   /** @param definition - As in the registry; see docs/registry.md. */
   addProvider(definition: unknown): Promise<WireProvider>;
   removeProvider(id: string, options?: Confirmable): Promise<void>;
+  /** Keep octets for a day. They MUST be sealed: what comes back is what was sent. */
+  keepUndo(sealed: Uint8Array): Promise<WireUndoKept>;
+  /** What was kept. */
+  takeUndo(id: string, options?: Confirmable): Promise<Uint8Array>;
+  forgetUndo(id: string): Promise<void>;
   /**
    * Begin a login by OAuth. Whoever drives it sees no token.
    *
@@ -199,6 +209,7 @@ export function createOperatorClient(options: OperatorClientOptions = {}): Opera
     ...policyCalls(rpc),
     ...providerCalls(rpc),
     ...oauthCalls(rpc),
+    ...undoCalls(rpc),
     ...auditCalls(rpc),
     mintToken: (token) => rpc.send("POST", ROUTES.tokens, token),
     tokens: () => allPages((query) => rpc.get(`${ROUTES.tokens}${query}`)),
@@ -305,8 +316,10 @@ function policyCalls(
 
 function providerCalls(
   rpc: JsonRpc,
-): Calls<"providers" | "provider" | "addProvider" | "removeProvider"> {
+): Calls<"providers" | "provider" | "claims" | "addProvider" | "removeProvider"> {
   return {
+    claims: async (names) =>
+      (await rpc.send<WirePage<WireClaim>>("POST", `${ROUTES.providers}/claims`, { names })).items,
     providers: () => rpc.get(ROUTES.providers),
     provider: (id) => rpc.get(at(ROUTES.providers, id)),
     addProvider: (definition) => rpc.send("POST", ROUTES.providers, definition),
@@ -344,6 +357,27 @@ function oauthCalls(
     pollOAuthLogin: (id) => rpc.sendBody({ method: "POST", path: `${one(id)}/poll`, timeoutMs }),
     cancelOAuthLogin: async (id) => {
       await rpc.send("DELETE", one(id));
+    },
+  };
+}
+
+function undoCalls(rpc: JsonRpc): Calls<"keepUndo" | "takeUndo" | "forgetUndo"> {
+  return {
+    keepUndo: (sealed) =>
+      rpc.sendBody<WireUndoKept>({
+        method: "POST",
+        path: ROUTES.undo,
+        headers: OCTETS,
+        body: sealed,
+      }),
+    takeUndo: async (id, options) => {
+      const path = at(ROUTES.undo, id);
+      const headers = confirming(options);
+      const { sealed } = await rpc.sendBody<WireUndoGiven>({ method: "POST", path, headers });
+      return Buffer.from(sealed, "base64url");
+    },
+    forgetUndo: async (id) => {
+      await rpc.send("DELETE", at(ROUTES.undo, id));
     },
   };
 }

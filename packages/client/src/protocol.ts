@@ -32,6 +32,7 @@ export const OPERATOR_ROUTES = {
   tokens: "/aivault/tokens",
   bindings: "/aivault/bindings",
   providers: "/aivault/providers",
+  undo: "/aivault/undo",
   oauthLogins: "/aivault/oauth/logins",
   lock: "/aivault/lock",
   unlock: "/aivault/unlock",
@@ -344,6 +345,32 @@ export interface WireSecretVerified {
   readonly method: string;
   /** The upstream URL with every credential masked. */
   readonly url: string;
+}
+
+/** A name of a secret that a provider claims. Answer of `POST /aivault/providers/claims`, a page. */
+export interface WireClaim {
+  readonly name: string;
+  readonly provider: string;
+  readonly description: string;
+  /** A made-up value that looks like such a secret. */
+  readonly example: string;
+  /** Regular expression source: what such a secret looks like. */
+  readonly pattern: string;
+  /** The pattern says little: nothing marks such a secret. */
+  readonly opaque: boolean;
+}
+
+/** Answer of `POST /aivault/undo`, whose body is octets that the sender has sealed. */
+export interface WireUndoKept {
+  readonly id: string;
+  /** From then on it cannot be undone. */
+  readonly expiresAtMs: number;
+}
+
+/** Answer of `POST /aivault/undo/{id}`. */
+export interface WireUndoGiven {
+  /** Base64url of what was sent. */
+  readonly sealed: string;
 }
 
 /** Part `login` of `POST /aivault/oauth/logins`; a part `clientSecret` may follow, octets. */

@@ -19,6 +19,7 @@ import { changeSettings, type DaemonSettings, DEFAULT_SETTINGS, readSettings } f
 import { Nonces } from "./signatures/nonces.ts";
 import { TokenStore } from "./tokens/token-store.ts";
 import { TokenStreams } from "./tokens/token-streams.ts";
+import { dropExpiredUndo } from "./undo-routes.ts";
 import { unfinishedInvocations, unknownOutcome } from "./unfinished.ts";
 
 export interface EngineOptions {
@@ -135,6 +136,7 @@ export class Engine {
     try {
       await this.#vault.audit.checkpoint();
       await this.#dropOldAudit();
+      await dropExpiredUndo(this.#vault, Date.now());
     } catch (error) {
       this.#options.log.error({ err: error }, "the audit log could not be kept");
     }

@@ -25,6 +25,7 @@ import { secretRoutes } from "./secret-routes.ts";
 import type { Services } from "./services.ts";
 import { settingsChange } from "./settings.ts";
 import { tokenRoutes } from "./token-routes.ts";
+import { undoRoutes } from "./undo-routes.ts";
 
 const created = (body: unknown): Reply => ({ status: 201, body });
 
@@ -55,11 +56,13 @@ const listCredentials: Handler = async ({ query }, services) => {
 };
 
 const createCredential: Handler = async (exchange, services) => {
+  parseQuery(exchange.query, schemas.noQuery);
   const broker = services.engine.broker();
   return created(await broker.createCredential(await readJson(exchange, schemas.newCredential)));
 };
 
 const deleteCredential: Handler = async (exchange, services) => {
+  parseQuery(exchange.query, schemas.noQuery);
   const id = parameter(exchange, "id");
   if (!(await services.engine.broker().deleteCredential(id))) {
     throw new Problem("credential_not_found", "there is no credential with this id", {
@@ -70,11 +73,13 @@ const deleteCredential: Handler = async (exchange, services) => {
 };
 
 const createCapability: Handler = async (exchange, services) => {
+  parseQuery(exchange.query, schemas.noQuery);
   const broker = services.engine.broker();
   return created(await broker.createCapability(await readJson(exchange, schemas.newCapability)));
 };
 
 const deleteCapability: Handler = async (exchange, services) => {
+  parseQuery(exchange.query, schemas.noQuery);
   const id = parameter(exchange, "id");
   if (!(await services.engine.broker().deleteCapability(id))) {
     throw new Problem("capability_not_found", "no operator made a capability with this id", {
@@ -93,11 +98,13 @@ const showSettings: Handler = ({ query }, { engine }) => {
 };
 
 const updateSettings: Handler = async (exchange, { engine }) => {
+  parseQuery(exchange.query, schemas.noQuery);
   engine.requireUnlocked();
   return ok(await engine.changeSettings(await readJson(exchange, settingsChange)));
 };
 
 const unlock: Handler = async (exchange, services) => {
+  parseQuery(exchange.query, schemas.noQuery);
   const empty = exchange.request.headers["content-length"] === "0";
   const passphrase = empty ? null : await readOctets(exchange, VALUE_BYTES_MAX);
   try {
@@ -108,12 +115,14 @@ const unlock: Handler = async (exchange, services) => {
   return ok({ locked: false });
 };
 
-const lock: Handler = async (_exchange, services) => {
+const lock: Handler = async ({ query }, services) => {
+  parseQuery(query, schemas.noQuery);
   await services.engine.lock("operator");
   return ok({ locked: true });
 };
 
-const shutdown: Handler = (_exchange, services) => {
+const shutdown: Handler = ({ query }, services) => {
+  parseQuery(query, schemas.noQuery);
   services.shutdown();
   return { status: 202, body: {} };
 };
@@ -145,6 +154,7 @@ export const operatorRoutes: readonly Route[] = [
   ...bindingRoutes,
   ...providerRoutes,
   ...oauthRoutes,
+  ...undoRoutes,
   ...tokenRoutes,
   ...auditRoutes,
   { method: "GET", path: ROUTES.settings, handler: showSettings },

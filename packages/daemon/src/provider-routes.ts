@@ -2,6 +2,8 @@
 
 import {
   OPERATOR_ROUTES as ROUTES,
+  type WireClaim,
+  type WirePage,
   type WireProvider,
   type WireProviders,
 } from "@aivault/client/protocol";
@@ -34,7 +36,22 @@ const describeProvider: Handler = (exchange, { engine }) => {
   return ok(show(provider, engine.providers));
 };
 
+/** Which provider claims a name, and what such a secret looks like. */
+const listClaims: Handler = async (exchange, { engine }) => {
+  engine.requireUnlocked();
+  const { names } = await readJson(exchange, schemas.secretNames);
+  const items = names.flatMap((name): readonly WireClaim[] => {
+    const claim = engine.providers.claimOf(name);
+    if (claim === null) return [];
+    const { description, example, pattern, opaque = false } = claim.secret;
+    const provider = claim.provider.id;
+    return [{ name, provider, description, example, pattern, opaque }];
+  });
+  return ok({ items, next: null } satisfies WirePage<WireClaim>);
+};
+
 const addProvider: Handler = async (exchange, { engine }) => {
+  parseQuery(exchange.query, schemas.noQuery);
   engine.requireUnlocked();
   const definition = await readJson(exchange, schemas.provider);
   const provider = await engine.providers.add(definition, exchange.principal.uid);
@@ -72,6 +89,7 @@ const ONE = `${ROUTES.providers}/{id}`;
 export const providerRoutes: readonly Route[] = [
   { method: "GET", path: ROUTES.providers, handler: listProviders },
   { method: "POST", path: ROUTES.providers, handler: addProvider },
+  { method: "POST", path: `${ROUTES.providers}/claims`, handler: listClaims },
   { method: "GET", path: ONE, handler: describeProvider },
   { method: "DELETE", path: ONE, handler: removeProvider },
 ];

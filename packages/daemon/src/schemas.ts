@@ -90,6 +90,9 @@ export const newBinding = z
     "names either a credential or a secret",
   );
 
+/** Body of `POST /aivault/providers/claims`. */
+export const secretNames = z.strictObject({ names: z.array(secretName).max(10_000) });
+
 /** Part `login` of `POST /aivault/oauth/logins`. */
 export const newOAuthLogin = z.strictObject({
   provider: id,

@@ -146,7 +146,7 @@ export const secretCommands: readonly Command[] = [
     words: ["secrets", "import"],
     summary: "store several secrets, from a .env file or NAME=VALUE entries",
     details: [
-      "A name that is stored already is rotated. The file is read and not changed. Says which providers the names belong to, and never a value. The file is read as dotenv reads it: `export`, comments, single, double and back quotes, `\\n` and other escapes in double quotes, values of several lines; `$NAME` is left as it stands.",
+      "A name that is stored already is rotated. Empty values and placeholders are left out. On a terminal it shows first which names it recognised, and asks about the others; without one all are stored. With --replace the values that are stored give way to look-alikes in the file, and --undo puts them back octet for octet, for a day, from the same account. Says which providers the names belong to, and never a value. The file is read as dotenv reads it: `export`, comments, single, double and back quotes, `\\n` and other escapes in double quotes, values of several lines; `$NAME` is left as it stands.",
     ],
     flags: [
       {
@@ -156,6 +156,25 @@ export const secretCommands: readonly Command[] = [
         summary: "a file of NAME=VALUE lines",
         completes: "file",
       },
+      {
+        name: "all",
+        kind: "switch",
+        summary: "store names that no provider claims too",
+        conflicts: ["recognised"],
+      },
+      { name: "recognised", kind: "switch", summary: "store only names that a provider claims" },
+      {
+        name: "replace",
+        kind: "switch",
+        summary: "replace the stored values in the file by placeholders that look like them",
+      },
+      {
+        name: "undo",
+        kind: "switch",
+        summary: "put back what --replace took out of the file, octet for octet",
+        conflicts: ["entry", "replace", "all", "recognised"],
+      },
+      YES_FLAG,
       {
         name: "entry",
         kind: "list",
@@ -170,6 +189,11 @@ export const secretCommands: readonly Command[] = [
         title: "Move a project's keys in",
         before: ["echo 'GITHUB_TOKEN=\"example\" # for the bot' > .env"],
         line: "aivault secrets import --env-file .env",
+      },
+      {
+        title: "And leave nothing there to be stolen; then think better of it",
+        before: ["printf 'GITHUB_TOKEN=example\\nPORT=8080\\n' > .env"],
+        line: "aivault secrets import --env-file .env --recognised --replace && aivault secrets import --undo --env-file .env --yes",
       },
     ],
     load: async () => (await import("../run/secrets-import.ts")).runImport,

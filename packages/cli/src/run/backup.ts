@@ -41,7 +41,7 @@ export async function runBackupVerify(context: Context): Promise<void> {
     withProgress(context.out, "reading the backup", () => verifyBackup({ file: path, passphrase })),
   );
   answer(context, { path, ok: true, ...found }, `${path} is whole, and this passphrase opens it`);
-  warnAboutSkipped(context, found.skipped);
+  warnAboutDamage(context, found);
 }
 
 export async function runBackupRestore(context: Context): Promise<void> {
@@ -67,13 +67,20 @@ export async function runBackupRestore(context: Context): Promise<void> {
     ),
   );
   answer(context, { restored: true, rootDir: root, ...restored }, `restored the vault to ${root}`);
-  warnAboutSkipped(context, restored.skipped);
+  warnAboutDamage(context, restored);
   out.note("`aivault status` says how it is");
 }
 
-function warnAboutSkipped({ out }: Context, skipped: readonly string[]): void {
-  if (skipped.length === 0) return;
-  out.warn(`damaged when the backup was made, and not in it: ${skipped.join(", ")}`);
+function warnAboutDamage(
+  { out }: Context,
+  { skipped, auditProblem }: { skipped: readonly string[]; auditProblem: string | null },
+): void {
+  if (skipped.length > 0) {
+    out.warn(`damaged when the backup was made, and not in it: ${skipped.join(", ")}`);
+  }
+  if (auditProblem !== null) {
+    out.warn(`the audit log was damaged when the backup was made: ${auditProblem}`);
+  }
 }
 
 /** Make sure that a vault may be put where this one is to go. */
