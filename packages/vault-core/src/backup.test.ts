@@ -64,6 +64,7 @@ describe("backup", () => {
       records: 71,
       lastSeq: 2,
       skipped: [],
+      auditProblem: null,
     });
     const store = new MemoryStore();
     const keyProvider = constantKeyProvider(99);
@@ -172,6 +173,49 @@ describe("backup", () => {
     const bytes = await collect(vault);
     const summary = await verifyBackup(inPieces(bytes), key);
     expect(summary).toMatchObject({ records: 2, skipped: [`secrets/${ids[0]}.json`] });
+  });
+});
+
+/** Changes a byte in the middle of the only day of a log. */
+async function damageLog(store: MemoryStore): Promise<void> {
+  const [{ name, size }] = (await store.listLogs()) as [{ name: string; size: number }];
+  const bytes = await store.readLog(name, 0, size);
+  bytes[30] = (bytes[30] as number) ^ 1;
+  await store.truncateLog(name, 0);
+  store.appendLog(name, 0, bytes, "written");
+}
+
+describe("the audit log in a backup", () => {
+  it("G18: is restored as it was when it was damaged already, and that is said", async () => {
+    const { vault, store, ids } = await filled(1);
+    await damageLog(store);
+    const file = join(temporaryDirectory(), "backup");
+    writeFileSync(file, await collect(vault));
+    expect(await verifyBackupFile(file, key)).toMatchObject({
+      auditProblem: expect.stringContaining(".jsonl"),
+    });
+    const keyProvider = constantKeyProvider(8);
+    const summary = await restoreBackupFile(file, `${file}.d`, { ...key, keyProvider });
+    expect(summary.auditProblem).not.toBeNull();
+    const restored = await openVault(await openFileStore(`${file}.d`), keyProvider);
+    expect(await readSecret(restored, ids[0] as string)).toBe(`${CANARY}-0`);
+    expect(await restored.audit.verify()).toMatchObject({ ok: false });
+    await restored.close();
+  });
+
+  it("G18: is not restored when it was sound and is not any more", async () => {
+    const { vault, store } = await filled(1);
+    const pieces = [];
+    for await (const piece of vault.backup(key)) {
+      if (pieces.push(piece) === 1) await damageLog(store);
+    }
+    const file = join(temporaryDirectory(), "backup");
+    writeFileSync(file, concatBytes(...pieces));
+    expect(await verifyBackupFile(file, key)).toMatchObject({ auditProblem: null });
+    const keyProvider = constantKeyProvider(8);
+    const restore = restoreBackupFile(file, `${file}.d`, { ...key, keyProvider });
+    await expect(restore).rejects.toEqual(code("VAULT_TAMPERED"));
+    expect(existsSync(`${file}.d`)).toBe(false);
   });
 });
 

@@ -46,6 +46,8 @@ export interface BackupSummary {
   readonly lastSeq: number;
   /** Store keys of records that were damaged when the backup was made and are not in it, sorted. */
   readonly skipped: readonly string[];
+  /** What was wrong with the audit log when the backup was made, which keeps it as it was; or null. */
+  readonly auditProblem: string | null;
 }
 
 /** What opens a backup. */
@@ -88,6 +90,7 @@ export async function* backUp(
     argon2id: { salt: encodeBase64(random(SALT_BYTES)), ...costs },
   };
   const { root } = session.tree;
+  const audit = await session.audit.verify();
   const log = await session.audit.snapshot();
   const skipped: string[] = [];
   let records = 0;
@@ -98,6 +101,7 @@ export async function* backUp(
     records,
     lastSeq: log.lastSeq,
     skipped: skipped.toSorted(),
+    auditProblem: audit.ok ? null : audit.problem,
   });
   async function* items(): AsyncGenerator<BackupItem, void, void> {
     const meta: Meta = { dev: file.dev, createdAtMs: file.createdAtMs, root };
@@ -192,7 +196,9 @@ async function* readItems(
   for await (const next of openBackup(input, passphrase, argon2id)) {
     if (summary !== null) throw damagedBackup("goes on after its end");
     if (next.type === ITEM.record && !next.name.startsWith("manifest/")) records += 1;
-    if (next.type === ITEM.end) summary = JSON.parse(decodeUtf8(next.bytes));
+    // The first backups did not say how the log was.
+    if (next.type === ITEM.end)
+      summary = { auditProblem: null, ...JSON.parse(decodeUtf8(next.bytes)) };
     else yield next;
   }
   if (summary === null || summary.records !== records) throw damagedBackup("is not complete");

@@ -67,7 +67,8 @@ export async function verifyBackupFile(path: string, key: BackupKey): Promise<Ba
 
 /**
  * Restores a backup to a directory, under the key of a key provider. It is put together and verified
- * beside the directory, and takes its name last. The audit log comes with it, and verifies as it did.
+ * beside the directory, audit log included, and takes its name last. Killed between the two renames, the
+ * vault that was there is whole under its new name.
  *
  * @param options - `overwrite`: a vault that is there is renamed to `<directory>.replaced-<time>`,
  *   never deleted; it must not be in use. Default: false.
@@ -121,7 +122,15 @@ async function restoreTo(
   }
 }
 
-async function requireSound(vault: Vault, { skipped }: BackupSummary): Promise<void> {
+async function requireSound(vault: Vault, summary: BackupSummary): Promise<void> {
+  const { skipped, auditProblem } = summary;
+  const audit = await vault.audit.verify();
+  // G18: a log that was sound has to be sound here; one that was not comes as it was, and is named.
+  if (!audit.ok && auditProblem === null) {
+    throw new VaultError("VAULT_TAMPERED", `the restored audit log: ${audit.problem}`, {
+      subject: "audit",
+    });
+  }
   const { problems } = await vault.verify();
   const unexpected = problems.find(({ subject }) => !skipped.includes(subject));
   // Where records were left out, the index of names cannot fit.
