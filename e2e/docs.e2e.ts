@@ -33,7 +33,10 @@ const documents = [
 ];
 
 /** These store the key themselves; the other documents begin where that was done. */
-const FROM_NOTHING = ["README.md", "docs/getting-started.md", "docs/ten-tasks.md"];
+const STORES_ITSELF = ["README.md", "docs/getting-started.md", "docs/ten-tasks.md"];
+
+/** Write into the transcripts what the commands say now. Read the difference before committing it. */
+const UPDATE = process.env["AIVAULT_DOCS_UPDATE"] === "1";
 
 // No terminal but the one of util-linux takes these arguments.
 const hasTerminal = spawnSync("script", ["-qec", "true", "/dev/null"]).status === 0;
@@ -54,6 +57,8 @@ describe.each(documents)("%s", (file) => {
   const snippets = snippetsOf(file, readFileSync(join(root, file), "utf8"));
   const isRun = snippets.some(({ mode }) => !isOnlyChecked(mode));
   const home = createTempHome();
+  const elsewhere = join(home.home, "elsewhere");
+  let written = 0;
   let standIn: Awaited<ReturnType<typeof startStandIn>>;
   let environment: Record<string, string>;
   // Programs import our packages by name, so they live where those names resolve.
@@ -65,6 +70,7 @@ describe.each(documents)("%s", (file) => {
     standIn = await startStandIn({ credentials: { "api.openai.com": { secret: openAiKey } } });
     const bin = join(home.home, "bin");
     mkdirSync(bin);
+    mkdirSync(elsewhere, { mode: 0o700 });
     for (const [name, target] of [
       ["aivault", AIVAULT],
       ["aivaultd", AIVAULTD],
@@ -81,7 +87,7 @@ describe.each(documents)("%s", (file) => {
     };
     const made = await aivault(["init", "--dev", "--provider", "file"], { env: environment });
     expect(made.status, made.stderr).toBe(0);
-    if (FROM_NOTHING.includes(file)) return;
+    if (STORES_ITSELF.includes(file)) return;
     const create = ["secrets", "create", "OPENAI_API_KEY", "--value-stdin"];
     const stored = await aivault(create, { env: environment, stdin: openAiKey });
     expect(stored.status, stored.stderr).toBe(0);
@@ -90,6 +96,7 @@ describe.each(documents)("%s", (file) => {
   afterAll(async () => {
     if (isRun) {
       await aivault(["stop"], { env: environment });
+      await aivault(["stop"], { env: { ...environment, HOME: elsewhere } });
       await standIn.stop();
     }
     home.remove();
@@ -100,14 +107,18 @@ describe.each(documents)("%s", (file) => {
   for (const { line, mode, code, language } of snippets) {
     if (isOnlyChecked(mode)) {
       it(`line ${line} could be run (${mode})`, () => expect(faultsIn(language, code)).toEqual([]));
-    } else if (mode === "transcript") {
+    } else if (mode.startsWith("transcript")) {
+      const isElsewhere = mode === "transcript, on another machine";
       for (const { command, output } of transcriptOf(code)) {
         const title = `line ${line}: \`${command}\` says what the document says`;
         it.skipIf(!hasTerminal)(title, async () => {
-          const result = await runOnTerminal(command, openAiKey, place());
+          const { cwd, env } = place();
+          const HOME = isElsewhere ? elsewhere : home.home;
+          const result = await runOnTerminal(command, openAiKey, { cwd, env: { ...env, HOME } });
           expect(result.stdout).not.toContain(openAiKey);
-          const shown = comparable(shownText(result.stdout), home.home);
-          expect(shown, command).toBe(comparable(output, home.home));
+          const shown = shownText(result.stdout).replaceAll(HOME, "~");
+          if (UPDATE) return replaceOutput(command, output, shown);
+          expect(comparable(shown), command).toBe(comparable(output));
         });
       }
     } else {
@@ -121,6 +132,21 @@ describe.each(documents)("%s", (file) => {
         },
       );
     }
+  }
+
+  function replaceOutput(command: string, output: string, shown: string): void {
+    if (comparable(output) === comparable(shown)) return;
+    const turn = (said: string) => {
+      const typed = `$ ${command.replaceAll("\n", "\n> ")}`;
+      return said === "" ? `${typed}\n` : `${typed}\n${said}\n`;
+    };
+    const text = readFileSync(join(root, file), "utf8");
+    // From where the last one was: the same command may stand there twice.
+    const at = text.indexOf(turn(output), written);
+    if (at < 0) throw new Error(`the document has changed: ${command}`);
+    const after = text.slice(at + turn(output).length);
+    writeFileSync(join(root, file), `${text.slice(0, at)}${turn(shown)}${after}`);
+    written = at + turn(shown).length;
   }
 
   function place() {

@@ -6,6 +6,7 @@
 //   <!-- run: exits 3 -->                 shell, must exit with that status
 //   <!-- run: terminal, types TEXT -->    shell on a pseudo-terminal, where TEXT and Enter are typed
 //   <!-- run: transcript -->              `console`: each `$ ` line on a terminal, and what it says
+//   <!-- run: transcript, on another machine -->   the same with a home of its own, in the same directory
 //   <!-- run: module -->                  an ES module
 //   <!-- run: walk, WHO -->               shell, run by e2e/docs/walkthrough.e2e.ts as WHO
 //   <!-- run: skip, REASON -->            not run, and why
