@@ -18,6 +18,7 @@ const listBindings: Handler = async ({ query }, { engine }) => {
 };
 
 const createBinding: Handler = async (exchange, { engine }) => {
+  parseQuery(exchange.query, noQuery);
   const broker = engine.broker();
   const { id = `binding-${Buffer.from(systemRandom(ID_BYTES)).toString("hex")}`, ...input } =
     await readJson(exchange, newBinding);

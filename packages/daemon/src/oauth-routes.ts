@@ -36,6 +36,7 @@ const begin: Handler = async (exchange, { engine }) => {
 };
 
 const complete: Handler = async (exchange, { engine }) => {
+  parseQuery(exchange.query, schemas.noQuery);
   engine.requireUnlocked();
   const callback = await readJson(exchange, schemas.oauthCallback);
   const result = await engine.logins.complete(parameter(exchange, "id"), callback, exchange.signal);

@@ -18,6 +18,7 @@ const showPolicy: Handler = async (exchange, { engine }) => {
 };
 
 const setPolicy: Handler = async (exchange, { engine }) => {
+  parseQuery(exchange.query, noQuery);
   const demands: CapabilityPolicy = await readJson(exchange, policy);
   return ok(await engine.broker().setPolicy(parameter(exchange, "id"), demands));
 };

@@ -38,6 +38,7 @@ const describeProvider: Handler = (exchange, { engine }) => {
 
 /** Which provider claims a name, and what such a secret looks like. */
 const listClaims: Handler = async (exchange, { engine }) => {
+  parseQuery(exchange.query, schemas.noQuery);
   engine.requireUnlocked();
   const { names } = await readJson(exchange, schemas.secretNames);
   const items = names.flatMap((name): readonly WireClaim[] => {

@@ -60,6 +60,7 @@ const NEW_SECRET = [
 ] as const;
 
 const createSecret: Handler = async (exchange, services) => {
+  parseQuery(exchange.query, schemas.noQuery);
   const broker = services.engine.broker();
   const body = await withForm(exchange, NEW_SECRET, async (parts) => {
     const secret = parseJson(partOf(parts, "secret"), schemas.newSecret);
@@ -85,6 +86,7 @@ const describeSecret: Handler = async (exchange, services) => {
 };
 
 const updateSecret: Handler = async (exchange, services) => {
+  parseQuery(exchange.query, schemas.noQuery);
   const broker = services.engine.broker();
   const change = await readJson(exchange, schemas.secretChange);
   const { secretId } = await named(exchange, services);
@@ -92,6 +94,7 @@ const updateSecret: Handler = async (exchange, services) => {
 };
 
 const rotateSecret: Handler = async (exchange, services) => {
+  parseQuery(exchange.query, schemas.noQuery);
   const broker = services.engine.broker();
   const value = await readOctets(exchange, VALUE_BYTES_MAX);
   try {
@@ -176,12 +179,14 @@ const showDependants: Handler = async (exchange, services) => {
 };
 
 const attachSecret: Handler = async (exchange, services) => {
+  parseQuery(exchange.query, schemas.noQuery);
   const group = await readJson(exchange, schemas.group);
   const { secretId } = await named(exchange, services);
   return ok(await services.engine.broker().attachSecret(secretId, group));
 };
 
 const detachSecret: Handler = async (exchange, services) => {
+  parseQuery(exchange.query, schemas.noQuery);
   const group = await readJson(exchange, schemas.group);
   const { secretId } = await named(exchange, services);
   return ok(await services.engine.broker().detachSecret(secretId, group));

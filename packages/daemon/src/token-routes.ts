@@ -17,7 +17,8 @@ const TTL_MS_DEFAULT = 10 * 60 * 1000;
 const bytes = z.number().int().min(1).max(Number.MAX_SAFE_INTEGER);
 const placeId = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._@+-]{0,127}$/, "is no id");
 
-const newToken = z.strictObject({
+/** Body of `POST /aivault/tokens` and `POST /aivault/tokens/derive`. */
+export const newToken = z.strictObject({
   capabilities: z
     .array(z.string().refine(isCapabilityPattern, "is no capability id or pattern"))
     .min(1)
@@ -80,7 +81,10 @@ export async function mint(
   return { status: 201, body: { token, ...showToken(record) } };
 }
 
-const mintToken: Handler = (exchange, services) => mint(exchange, services, null);
+const mintToken: Handler = async (exchange, services) => {
+  parseQuery(exchange.query, noQuery);
+  return await mint(exchange, services, null);
+};
 
 const listTokens: Handler = async ({ query }, { engine }) => {
   engine.requireUnlocked();
