@@ -27,7 +27,7 @@ import {
   scopeContext,
   type TokenGrant,
 } from "./context.ts";
-import { viewCredential } from "./credential.ts";
+import { type Credential, viewCredential } from "./credential.ts";
 import { BrokerError, toBrokerError } from "./errors.ts";
 import { Executor, type Hop, type Progress, type Redirect } from "./execute.ts";
 import type { Explanation, Invocation, Plan, Principal, ResponseSink } from "./invocation.ts";
@@ -50,6 +50,7 @@ import {
   updateSecret,
 } from "./provision.ts";
 import { missingSecrets, resolveCredential, serves } from "./resolve.ts";
+import { type ServedBy, servedBy } from "./served-by.ts";
 import { type BrokerSettings, type ResolvedSettings, resolveSettings } from "./settings.ts";
 import { relaySocket, requireProtocols, type SocketHead } from "./socket-relay.ts";
 import { DecisionTrace } from "./trace.ts";
@@ -105,6 +106,8 @@ export class Broker {
   readonly #limits: InvocationLimits;
   readonly #tokens: OAuthTokens;
   readonly #executor: Executor;
+  /** By the credential as it was loaded: another revision of the vault loads it anew. */
+  readonly #served = new WeakMap<Credential, ServedBy>();
   #catalog: Catalog | null = null;
   #loading: Promise<Catalog> | null = null;
 
@@ -479,6 +482,28 @@ export class Broker {
     return views
       .filter(({ ready }) => ready || principal.kind === "operator")
       .sort((a, b) => (a.id < b.id ? -1 : 1));
+  }
+
+  /**
+   * What a credential serves, for whoever has to find out which capability a request is a use of. Read
+   * once for as long as the vault stays as it is; what a caller may do with it is decided on invocation.
+   *
+   * @throws {BrokerError} `credential_not_found`.
+   */
+  async servedBy(credentialId: string): Promise<ServedBy> {
+    const catalog = await this.#currentCatalog();
+    const credential = catalog.credentials.get(credentialId);
+    if (credential === undefined) {
+      throw new BrokerError("credential_not_found", "there is no credential with this id", {
+        hint: "aivault credential list",
+      });
+    }
+    let served = this.#served.get(credential);
+    if (served === undefined) {
+      served = servedBy(credential, catalog, this.#registry);
+      this.#served.set(credential, served);
+    }
+    return served;
   }
 
   /** @throws {BrokerError} `capability_not_found`. */

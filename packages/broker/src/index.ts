@@ -21,6 +21,7 @@ export type {
   Upload,
 } from "./invocation.ts";
 export type { NeedsLogin } from "./oauth-tokens.ts";
+export type { ServedBy, ServedCapability } from "./served-by.ts";
 export type { BrokerSettings } from "./settings.ts";
 export { type SocketHead, webSocketAccept } from "./socket-relay.ts";
 export type { DecisionStage, DecisionStep } from "./trace.ts";

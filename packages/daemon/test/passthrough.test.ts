@@ -108,6 +108,18 @@ describe("ANY /v/{credential}/…", () => {
     expect((await fetchText("/v1/chat/completions", chat())).status).toBe(404);
   });
 
+  it("says of a refusal that trying again is no use", async () => {
+    const answer = await fetchText("/v/openai/v1/other", chat());
+    expect([answer.status, answer.headers["x-should-retry"]]).toEqual([403, "false"]);
+  });
+
+  it("takes the credential without a slash for its root, and two slashes there for one", async () => {
+    const bare = await fetchText("/v/openai", chat());
+    expect(JSON.parse(bare.text).reason).toBe("path_not_allowed");
+    expect((await fetchText("/v/openai//v1/chat/completions", chat())).status).toBe(200);
+    expect((await standIn.requests()).map(({ path }) => path)).toEqual(["/v1/chat/completions"]);
+  });
+
   it("streams an upload of unknown length, and events back, one by one", async () => {
     const response = await open(
       "/v/openai/v1/chat/completions",

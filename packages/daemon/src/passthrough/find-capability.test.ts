@@ -1,4 +1,4 @@
-import type { CapabilityView } from "@aivault/broker";
+import type { ServedCapability } from "@aivault/broker";
 import { describe, expect, it } from "vitest";
 import { findCapability } from "./find-capability.ts";
 
@@ -6,7 +6,7 @@ const capability = (id: string, ...rules: [string[], "prefix" | "exact", string]
   ({
     id,
     rules: rules.map(([methods, match, path]) => ({ methods, match, path })),
-  }) as unknown as CapabilityView;
+  }) as unknown as ServedCapability;
 
 const capabilities = [
   capability("p/all-v1", [["GET"], "prefix", "/v1"]),
@@ -31,5 +31,26 @@ describe("findCapability", () => {
     ["GET", "/v2", "path_not_allowed"],
   ])("G7: finds none for %s %s", (method, target, reason) => {
     expect(findCapability(capabilities, method, target)).toMatchObject({ ok: false, reason });
+  });
+
+  const git = (id: string, service: string): ServedCapability => {
+    const query = { required: { service } };
+    return { id, rules: [{ methods: ["GET"], match: "pattern", path: "/{o}/{r}/refs", query }] };
+  };
+
+  it("tells apart by the query what has the same path", () => {
+    const both = [git("g/read", "fetch"), git("g/write", "push")];
+    const find = (query: string) => findCapability(both, "GET", `/o/r/refs?service=${query}`);
+    expect(find("fetch")).toMatchObject({ value: { id: "g/read" } });
+    expect(find("push")).toMatchObject({ value: { id: "g/write" } });
+    expect(find("other")).toMatchObject({ ok: false, reason: "path_not_allowed" });
+  });
+
+  it("reads an encoded slash only for a rule that admits it", () => {
+    const rule = { methods: ["GET"], match: "prefix", path: "/v1" } as const;
+    const find = (more: object) =>
+      findCapability([{ id: "p/a", rules: [{ ...rule, ...more }] }], "GET", "/v1/a%2Fb");
+    expect(find({})).toMatchObject({ ok: false, reason: "path_traversal" });
+    expect(find({ encodedSlash: true })).toMatchObject({ value: { id: "p/a" } });
   });
 });

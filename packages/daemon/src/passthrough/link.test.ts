@@ -15,6 +15,9 @@ it.each([
   ],
   ["location", "https://API.GitHub.com?a", "http://127.0.0.1:1/v/github?a"],
   ["location", "https://api.github.com", "http://127.0.0.1:1/v/github"],
+  ["location", "https://api.github.com:443/a", "http://127.0.0.1:1/v/github/a"],
+  ["location", "//api.github.com/a", "http://127.0.0.1:1/v/github/a"],
+  ["location", "/a?b", "http://127.0.0.1:1/v/github/a?b"],
   [
     "Link",
     '<https://api.github.com/x?page=2>; rel="next", <https://api.github.com/x?page=9>; rel="last"',
@@ -29,7 +32,8 @@ it.each([
   ["location", "https://api.github.com:8443/"],
   ["location", "https://api.github.com@evil.test/"],
   ["location", "http://api.github.com/"],
-  ["location", "/relative"],
+  ["location", "?page=2"],
+  ["location", "//api.github.com.evil.test/x"],
   ["link", "<https://evil.test/?u=https://api.github.com/>; rel=next"],
   ["x-other", "https://api.github.com/"],
 ])("leaves %s: %s alone", (name, value) => {

@@ -34,9 +34,11 @@ export function rewriteLinks(headers: readonly HeaderPair[], base: LinkBase): He
 }
 
 function rewriteUrl(url: string, { upstreamOrigin, callerBase }: LinkBase): string {
-  const rest = url.slice(upstreamOrigin.length);
-  const isOurs =
-    url.slice(0, upstreamOrigin.length).toLowerCase() === upstreamOrigin &&
-    /^(?:[/?#]|$)/.test(rest);
+  // An absolute path is one on the provider's host, and would be taken for one on ours.
+  if (/^\/(?!\/)/.test(url)) return callerBase + url;
+  const [scheme = "", authority = ""] = upstreamOrigin.split("//");
+  const [, start = "", rest = ""] = /^((?:https?:)?\/\/[^/?#]*)(.*)$/is.exec(url) ?? [];
+  const named = start.toLowerCase().replace(/^(?=\/\/)/, scheme);
+  const isOurs = named === `${scheme}//${authority}` || named === `${scheme}//${authority}:443`;
   return isOurs ? callerBase + rest : url;
 }

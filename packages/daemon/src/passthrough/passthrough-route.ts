@@ -6,7 +6,13 @@
  * `POST /v/stripe/v1/customers` is, for SDKs that take a host but no path.
  */
 
-import type { Invocation, ResponseSink, SocketHead, Upload } from "@aivault/broker";
+import type {
+  Invocation,
+  ResponseSink,
+  ServedCapability,
+  SocketHead,
+  Upload,
+} from "@aivault/broker";
 import type { EnvelopeBody, HeaderPair } from "@aivault/policy";
 import { admitToken, restrict } from "../admission.ts";
 import type { Exchange } from "../exchange.ts";
@@ -16,7 +22,6 @@ import { readTimeout } from "../proxy-route.ts";
 import { type Handler, unknownRoute } from "../routes.ts";
 import type { Services } from "../services.ts";
 import { checkGrant, pinnedCredential } from "../tokens/grant.ts";
-import { invocationContext } from "../tokens/invocation-context.ts";
 import type { TokenChain } from "../tokens/token-store.ts";
 import { handshakeHeaders, planHeaders, requireHandshake } from "../websocket/handshake.ts";
 import { openSocket } from "../websocket/open-socket.ts";
@@ -37,7 +42,7 @@ export const passthrough: Handler = async (exchange, services) => {
     protocols: handshake?.protocols ?? [],
   });
   if (!extracted.ok) throw new Problem("invalid_request", extracted.message);
-  const { token, head, announced } = extracted;
+  const { token, head, announced, placedAt } = extracted;
   // Without a token nobody can be pinned to a credential, so there is no such path.
   if (named === null && token === null) throw unknownRoute();
 
@@ -47,12 +52,13 @@ export const passthrough: Handler = async (exchange, services) => {
   if (pinned === null) throw unknownRoute();
 
   const target = head.query === "" ? head.path : `${head.path}?${head.query}`;
-  const capability = await chooseCapability(exchange, services, chain, pinned, target);
+  const asked = { credential: pinned, target, placedAt };
+  const { credential, capability } = await choose(exchange, services, chain, asked);
   const { body, uploads } = bodyOf(exchange);
   const timeoutMs = readTimeout(exchange);
   const envelope = {
     capability: capability.id,
-    credential: pinned,
+    credential,
     dryRun: false,
     request: {
       method: exchange.request.method ?? "",
@@ -116,34 +122,33 @@ function pin(chain: TokenChain, named: string | null): string | null {
   });
 }
 
-async function chooseCapability(
-  { request, principal }: Exchange,
+/** What a request is a use of, and by which credential. */
+async function choose(
+  { request }: Exchange,
   services: Services,
   chain: TokenChain | null,
-  credentialId: string,
-  target: string,
-) {
+  asked: { readonly credential: string; readonly target: string; readonly placedAt: string | null },
+): Promise<{ readonly credential: string; readonly capability: ServedCapability }> {
   const broker = services.engine.broker();
-  const credentials = await broker.listCredentials();
-  const credential = credentials.find(({ id }) => id === credentialId);
-  if (credential === undefined) {
-    throw new Problem("credential_not_found", "there is no credential with this id", {
-      hint: "aivault credential list",
-    });
+  let { credential } = asked;
+  let served = await broker.servedBy(credential);
+  // A bot's files lie below another prefix, which is another credential of the same token's.
+  const elsewhere =
+    asked.placedAt === null || asked.placedAt === served.pathTemplate
+      ? undefined
+      : served.elsewhereInPath.get(asked.placedAt);
+  if (elsewhere !== undefined) {
+    credential = elsewhere;
+    served = await broker.servedBy(credential);
   }
-  // Within reach of whoever asks; which of them its token grants is another matter.
-  const { grants: _, ...place } = invocationContext(chain) ?? {};
-  const all = await broker.listCapabilities(principal, place);
-  const ofProvider = all.filter(({ provider }) => provider === credential.provider);
-  const granted = ofProvider.filter(({ id }) =>
-    (chain ?? []).every(
-      (token) => checkGrant(token, { capability: id, credential: credentialId }) === null,
-    ),
+  const granted = served.capabilities.filter(({ id }) =>
+    (chain ?? []).every((token) => checkGrant(token, { capability: id, credential }) === null),
   );
-  const found = findCapability(granted, request.method ?? "", target);
-  if (found.ok) return found.value;
+  const method = request.method ?? "";
+  const found = findCapability(granted, method, asked.target);
+  if (found.ok) return { credential, capability: found.value };
   // What exists but is not granted is a matter of the token, and worth saying so.
-  if (chain !== null && findCapability(ofProvider, request.method ?? "", target).ok) {
+  if (chain !== null && findCapability(served.capabilities, method, asked.target).ok) {
     throw new Problem("policy_violation", "the token does not grant what this request needs", {
       reason: "capability_not_granted",
     });
@@ -156,8 +161,10 @@ function splitTarget(path: string): { credential: string; path: string } | null 
   const [, encoded, rest] = /^\/v\/([^/]+)(\/.*)?$/s.exec(path) ?? [];
   if (encoded === undefined) return null;
   try {
-    // botocore posts to the bare endpoint path; it means the root.
-    return { credential: decodeURIComponent(encoded), path: rest ?? "/" };
+    // botocore posts to the bare endpoint path; it means the root. Gemini's SDK puts its path behind a
+    // base URL that ends in a slash; only where the two meet are two slashes one.
+    const path = rest === undefined ? "/" : rest.replace(/^\/{2,}/, "/");
+    return { credential: decodeURIComponent(encoded), path };
   } catch {
     return null;
   }
@@ -224,7 +231,8 @@ async function* wholeBody(
 }
 
 function callerBase({ request }: Exchange, credential: string | null): string {
-  const origin = `http://${request.headers.host ?? "localhost"}`;
+  const { encrypted } = request.socket as { encrypted?: boolean };
+  const origin = `${encrypted === true ? "https" : "http"}://${request.headers.host ?? "localhost"}`;
   return credential === null ? origin : `${origin}/v/${encodeURIComponent(credential)}`;
 }
 

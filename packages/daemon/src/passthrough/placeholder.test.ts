@@ -51,6 +51,7 @@ describe("extractToken", () => {
         protocols: [],
       },
       announced: null,
+      placedAt: null,
     });
   });
 
@@ -85,7 +86,7 @@ describe("extractToken", () => {
 
   it.each([
     [`/bot${T}/getMe`, "/getMe"],
-    [`/file/bot${T}/a/b.jpg`, "/file/a/b.jpg"],
+    [`/file/bot${T}/a/b.jpg`, "/a/b.jpg"],
     [`/bot${T}`, "/"],
   ])("takes it out of the path %s", (path, rest) => {
     expect(extract({ path })).toMatchObject({ ok: true, token: T, head: { path: rest } });
@@ -121,6 +122,7 @@ describe("extractToken", () => {
       token: T,
       head: { path: "/v1/x", query: "", headers: [], protocols: [] },
       announced: null,
+      placedAt: null,
     });
   });
 
@@ -131,7 +133,13 @@ describe("extractToken", () => {
       headers: [{ name: "Authorization", value: "Bearer sk-1" }],
       protocols: [],
     };
-    expect(extractToken(head)).toEqual({ ok: true, token: null, head, announced: null });
+    expect(extractToken(head)).toEqual({
+      ok: true,
+      token: null,
+      head,
+      announced: null,
+      placedAt: null,
+    });
   });
 
   it("G12: refuses two different ones", () => {

@@ -28,26 +28,28 @@ export type Extraction =
       readonly head: PassthroughHead;
       /** A sub-protocol that only announced the token. The client waits to hear it agreed to. */
       readonly announced: string | null;
+      /** Where in the path it stood, as a credential's template says it: `/bot{{secret}}`. */
+      readonly placedAt: string | null;
     }
   | { readonly ok: false; readonly message: string };
 
 /** Take the token out of a request. */
 export function extractToken(head: PassthroughHead): Extraction {
   const found = new Set<string>();
-  const path = takeFromPath(head.path, found);
+  const { path, placedAt } = takeFromPath(head.path, found);
   const isAws = head.headers.some(({ value }) => value.startsWith("AWS4-HMAC-SHA256 "));
   const headers = head.headers.filter((header) => !takeFromHeader(header, found));
   const query = takeFromQuery(head.query, found);
   const { protocols, announced } = takeFromProtocols(head.protocols, found);
   if (found.size > 1) return { ok: false, message: "the request has more than one token" };
   const [token = null] = found;
-  if (token === null) return { ok: true, token, head, announced: null };
+  if (token === null) return { ok: true, token, head, announced: null, placedAt: null };
   const left = isAws ? headers.filter(({ name }) => !AWS_SIGNED.has(name.toLowerCase())) : headers;
   const rest = [path, query, ...protocols, ...left.map(({ value }) => value)].join("\n");
   if (rest.includes(token)) {
     return { ok: false, message: "the token is also where it would be sent to the provider" };
   }
-  return { ok: true, token, head: { path, query, headers: left, protocols }, announced };
+  return { ok: true, token, head: { path, query, headers: left, protocols }, announced, placedAt };
 }
 
 // What belongs to the signature made with the token's half; the broker signs anew.
@@ -99,11 +101,15 @@ function takeFromQuery(query: string, found: Set<string>): string {
 /** `/bot<T>/…` and `/file/bot<T>/…`, as Telegram has them. */
 const BOT_PATH = /^(\/file)?\/bot(avp_[^/]*)(\/.*)?$/;
 
-function takeFromPath(path: string, found: Set<string>): string {
+/** What is left is the path behind the credential's place, as the broker puts the credential there. */
+function takeFromPath(
+  path: string,
+  found: Set<string>,
+): { readonly path: string; readonly placedAt: string | null } {
   const [, file = "", token, rest = "/"] = BOT_PATH.exec(path) ?? [];
-  if (token === undefined) return path;
+  if (token === undefined) return { path, placedAt: null };
   found.add(token);
-  return file + rest;
+  return { path: rest, placedAt: `${file}/bot{{secret}}` };
 }
 
 /** A word before the key, as Deepgram's `token, T`. */
