@@ -1,65 +1,77 @@
-// The vault alone: what opening a secret costs, and whether 100,000 secrets cost more than 100.
+// Whether 100,000 secrets cost more than 100: the daemon from its start to its first answer, the first
+// page of a list, one invocation, and its memory; and what opening one secret costs by itself.
 //
-//   node bench/vault.bench.mjs [many]      many: 100000 unless told
+//   node bench/vault.bench.mjs [many] [rounds]      many: 100000 unless told
 //
-// Each size is opened in a fresh process, so that memory and cold caches are its own.
+// The two sizes take turns, each time in a fresh process, so that memory and caches are its own.
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Vault } from "@aivault/vault-core";
 import { fileKeyProvider, openFileStore, systemRandom } from "@aivault/vault-core/node";
+import { aivault } from "../e2e/support/run.mjs";
+import { startStandIn } from "../e2e/support/start-stand-in.mjs";
+import { createTempHome } from "../e2e/support/temp-home.mjs";
+import { ask, median, startDaemon } from "./daemon-process.mjs";
 
 const FEW = 100;
+const BATCH = 500;
+const USES = 2000;
 const [, , first = "100000", ...rest] = process.argv;
 const options = { random: systemRandom, now: Date.now };
-const keyOf = (directory) => fileKeyProvider(join(directory, "kek.key"));
-const median = (values) => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)];
 const since = (started) => Number(process.hrtime.bigint() - started) / 1e6;
 
-if (first === "measure") console.log(JSON.stringify(await measure(rest[0])));
-else await compare(Number(first));
+if (first === "open") console.log(JSON.stringify(await measureOpen(rest[0])));
+else await compare(Number(first), Number(rest[0] ?? 5));
 
-async function compare(many) {
-  const base = mkdtempSync(join(tmpdir(), "aivault-bench-"));
+async function compare(many, rounds) {
+  const secret = `sk-bench-${Buffer.from(systemRandom(24)).toString("base64url")}`;
+  const standIn = await startStandIn({ credentials: { "api.openai.com": { secret } } });
+  const homes = new Map();
   try {
-    const results = {};
     for (const count of [FEW, many]) {
-      const directory = join(base, String(count));
+      const home = createTempHome();
+      homes.set(count, home);
       const started = process.hrtime.bigint();
-      await fill(directory, count);
+      await fill(home, { ...home.environment, ...standIn.daemonEnvironment }, secret, count);
       console.log(`${count} secrets stored in ${(since(started) / 1000).toFixed(1)} s`);
-      const runs = Array.from({ length: 5 }, () => {
-        const args = [fileURLToPath(import.meta.url), "measure", directory];
-        const child = spawnSync(process.execPath, args, { encoding: "utf8" });
-        if (child.status !== 0) throw new Error(child.stderr);
-        return JSON.parse(child.stdout);
-      });
-      results[count] = Object.fromEntries(
-        Object.keys(runs[0]).map((name) => [name, median(runs.map((run) => run[name]))]),
-      );
     }
-    for (const name of Object.keys(results[FEW])) {
-      const [few, more] = [results[FEW][name], results[many][name]];
+    const results = new Map([...homes.keys()].map((count) => [count, []]));
+    for (let round = 0; round <= rounds; round += 1) {
+      for (const [count, home] of homes) {
+        const env = { ...home.environment, ...standIn.daemonEnvironment };
+        const found = { ...(await measureDaemon(home, env)), ...openInProcess(home) };
+        // The first round warms the system's caches.
+        if (round > 0) results.get(count).push(found);
+      }
+    }
+    for (const name of Object.keys(results.get(FEW)[0])) {
+      const of = (count) => median(results.get(count).map((found) => found[name]));
+      const [few, more] = [of(FEW), of(many)];
       console.log(
-        `${name.padEnd(32)} ${few.toFixed(2).padStart(9)} ${more.toFixed(2).padStart(9)}` +
+        `${name.padEnd(36)} ${few.toFixed(2).padStart(9)} ${more.toFixed(2).padStart(9)}` +
           `  ${(more / few).toFixed(2)} x`,
       );
     }
   } finally {
-    rmSync(base, { recursive: true, force: true });
+    for (const home of homes.values()) home.remove();
+    await standIn.stop();
   }
 }
 
-async function fill(directory, count) {
-  const store = await openFileStore(directory);
-  const vault = await Vault.create({ ...options, store, keyProvider: keyOf(directory) });
+async function fill(home, env, secret, count) {
+  const must = async (args, stdin) => {
+    const result = await aivault(args, { env, stdin });
+    if (result.status !== 0) throw new Error(`aivault ${args[0]}: ${result.stderr}`);
+  };
+  await must(["init", "--dev", "--provider", "file"]);
+  await must(["secrets", "create", "--name", "OPENAI_API_KEY", "--value-stdin"], secret);
+  await must(["stop"]);
+  const vault = await open(home.vaultDirectory);
   const value = new TextEncoder().encode("sk-bench-0123456789abcdefghijklmnopqrstuvwxyz");
-  const batch = 500;
-  for (let done = 0; done < count; done += batch) {
+  for (let done = 1; done < count; done += BATCH) {
     await vault.transaction(async (tx) => {
-      for (let i = done; i < Math.min(count, done + batch); i += 1) {
+      for (let i = done; i < Math.min(count, done + BATCH); i += 1) {
         await tx.createSecret({ name: `SECRET_${i}`, value });
       }
     });
@@ -67,37 +79,51 @@ async function fill(directory, count) {
   await vault.close();
 }
 
-async function measure(directory) {
-  const started = process.hrtime.bigint();
+async function open(directory) {
   const vault = await Vault.open({ ...options, store: await openFileStore(directory) });
-  await vault.unlock(keyOf(directory));
-  const openMs = since(started);
+  await vault.unlock(fileKeyProvider(vault.keyProviderConfig.path));
+  return vault;
+}
 
+async function measureDaemon(home, env) {
+  const socket = join(home.vaultDirectory, "run", "aivaultd.sock");
+  const daemon = await startDaemon({ socket, env });
   const listStarted = process.hrtime.bigint();
-  const page = await vault.listSecrets({ limit: 50 });
-  const firstPageMs = since(listStarted);
-
+  await ask(daemon.operatorSocket, "GET", "/aivault/secrets?limit=50");
+  const listMs = since(listStarted);
   const useStarted = process.hrtime.bigint();
-  const found = await vault.findSecret("SECRET_42", { kind: "global" });
-  await vault.useSecret(found.secretId, (value) => value.length);
-  const firstUseMs = since(useStarted);
-
-  // The same secret again and again: unwrap, open, wipe, with the operating system's caches warm.
-  const { secretId } = page.items[0];
-  const uses = [];
-  for (let i = 0; i < 2000; i += 1) {
-    const useAgain = process.hrtime.bigint();
-    await vault.useSecret(secretId, (value) => value.length);
-    uses.push(since(useAgain) * 1000);
-  }
-  const memoryMb = process.memoryUsage.rss() / 2 ** 20;
-  await vault.close();
+  await ask(socket, "POST", "/aivault/proxy", {
+    capability: "openai/chat-completions",
+    request: { method: "POST", path: "/v1/chat/completions", headers: [], body: "{}" },
+  });
+  const useMs = since(useStarted);
+  const memoryMb = daemon.memoryMb();
+  await daemon.stop();
   return {
-    "open and unlock, ms": openMs,
-    "first page of 50, ms": firstPageMs,
-    "find and use one, ms": firstUseMs,
-    "all three, ms": openMs + firstPageMs + firstUseMs,
-    "use again, median microseconds": median(uses),
-    "memory, MB": memoryMb,
+    "cold start of the daemon, ms": daemon.readyMs,
+    "first page of 50, ms": listMs,
+    "first invocation, ms": useMs,
+    "memory of the daemon, MB": memoryMb,
   };
+}
+
+function openInProcess(home) {
+  const args = [fileURLToPath(import.meta.url), "open", home.vaultDirectory];
+  const child = spawnSync(process.execPath, args, { encoding: "utf8" });
+  if (child.status !== 0) throw new Error(child.stderr);
+  return JSON.parse(child.stdout);
+}
+
+// The same secret again and again: read, unwrap, open, wipe, with the operating system's caches warm.
+async function measureOpen(directory) {
+  const vault = await open(directory);
+  const { secretId } = await vault.findSecret("SECRET_42", { kind: "global" });
+  const microseconds = [];
+  for (let i = 0; i < USES; i += 1) {
+    const started = process.hrtime.bigint();
+    await vault.useSecret(secretId, (value) => value.length);
+    microseconds.push(since(started) * 1000);
+  }
+  await vault.close();
+  return { "open a secret, median microseconds": median(microseconds) };
 }
