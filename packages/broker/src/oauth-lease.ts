@@ -43,7 +43,8 @@ export class OAuthLeases {
   /**
    * Waits for whoever renews, and takes the lease.
    *
-   * @param isDone - Asked after each wait: true when another has done what the lease is wanted for.
+   * @param isDone - True when another has done what the lease is wanted for. Asked before the lease is
+   * taken, and once it is: what was done in between nobody else will do again.
    * @returns Null when it is done.
    */
   async take(
@@ -55,8 +56,10 @@ export class OAuthLeases {
     let seen = "";
     let looks = 0;
     for (;;) {
+      if (await isDone()) return null;
       const found = await this.#claim(credentialId, valueVersion, nowMs, looks >= LOOKS_MAX);
       if (found.taken) {
+        if (await this.#isDoneUnder(credentialId, isDone)) return null;
         const timer = setInterval(() => void this.#beat(credentialId), BEAT_MS);
         timer.unref();
         return { interruptedAtMs: found.interruptedAtMs, stop: () => clearInterval(timer) };
@@ -64,7 +67,21 @@ export class OAuthLeases {
       looks = found.state === seen ? looks + 1 : 0;
       seen = found.state;
       await new Promise((resolve) => setTimeout(resolve, POLL_MS));
-      if (await isDone()) return null;
+    }
+  }
+
+  /** Asks under the lease, and gives it back unless there is something to do. */
+  async #isDoneUnder(credentialId: string, isDone: () => Promise<boolean>): Promise<boolean> {
+    let isKept = false;
+    try {
+      isKept = !(await isDone());
+      return !isKept;
+    } finally {
+      if (!isKept) {
+        await this.#vault.transaction(async (tx) => {
+          await tx.deleteDocument("state", leaseId(credentialId));
+        });
+      }
     }
   }
 

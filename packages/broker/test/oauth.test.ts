@@ -86,9 +86,9 @@ afterEach(async () => {
 });
 
 /** Another broker over the same vault. */
-const restart = () =>
+const restart = (vault = harness.vault) =>
   new Broker({
-    vault: harness.vault,
+    vault,
     registry: onlySpotify(),
     upstream: harness.upstream,
     now: () => nowMs,
@@ -139,6 +139,47 @@ describe("oauth2", () => {
     expect(asked(API_HOST)[0]?.headers["authorization"]).toBe("Bearer canary-access-2");
     expect((await call()).error).toBeNull();
     expect(asked(TOKEN_HOST)).toHaveLength(1);
+  });
+
+  it("does not renew again on a look at the token that is out of date", async () => {
+    await start();
+    await call();
+    nowMs += 3_600_000;
+    // This broker looks before the other renews, and goes on after.
+    let hasLooked = () => {};
+    let goOn = () => {};
+    const looked = new Promise<void>((resolve) => {
+      hasLooked = resolve;
+    });
+    const renewed = new Promise<void>((resolve) => {
+      goOn = resolve;
+    });
+    let looks = 0;
+    const vault = new Proxy(harness.vault, {
+      get(target, name) {
+        const value: unknown = Reflect.get(target, name, target);
+        if (typeof value !== "function") return value;
+        const method = value.bind(target) as (...args: unknown[]) => Promise<unknown>;
+        if (name !== "getDocument") return method;
+        return async (...args: unknown[]) => {
+          const found = await method(...args);
+          if (args[1] === "oauth:spotify" && looks++ === 0) {
+            hasLooked();
+            await renewed;
+          }
+          return found;
+        };
+      },
+    });
+    const late = call(restart(vault));
+    await looked;
+    expect((await call()).error).toBeNull();
+    expect(asked(TOKEN_HOST)).toHaveLength(2);
+    goOn();
+    expect((await late).error).toBeNull();
+    expect(asked(TOKEN_HOST)).toHaveLength(2);
+    expect(asked(API_HOST).at(-1)?.headers["authorization"]).toBe("Bearer canary-access-3");
+    expect(await harness.vault.getDocument("state", "oauth-lease:spotify")).toBeNull();
   });
 
   it("stores a rotated refresh token with the access token, and keeps other members", async () => {
