@@ -194,6 +194,35 @@ export async function confirm(
   return answer;
 }
 
+/** One of the things to choose from. */
+export interface Option<T> {
+  readonly value: T;
+  readonly label: string;
+  readonly hint?: string;
+}
+
+/**
+ * Ask for one of `options`; the first is the default.
+ *
+ * @param how.searchable - For long lists: typing narrows them.
+ * @throws {CliError} `CLI_CANCELLED` on ^C.
+ */
+export async function choose<T extends string>(
+  question: string,
+  options: readonly Option<T>[],
+  how: { readonly searchable?: boolean } = {},
+): Promise<T> {
+  const prompts = await import("@clack/prompts");
+  const asked = { message: question, maxItems: 8, output: process.stderr };
+  const all = options.map((option) => ({ ...option, value: option.value as string }));
+  const answer =
+    how.searchable === true
+      ? await prompts.autocomplete<string>({ ...asked, options: all })
+      : await prompts.select<string>({ ...asked, options: all });
+  if (prompts.isCancel(answer) || answer === undefined) throw cancelled();
+  return answer as T;
+}
+
 function cancelled(): CliError {
   return new CliError("CLI_CANCELLED", "cancelled; nothing was changed");
 }

@@ -57,6 +57,28 @@ function cell(text: string): string {
   return text.replaceAll("|", "\\|").replaceAll("{{", "`{{").replaceAll("}}", "}}`");
 }
 
+/** What each exit status means. */
+export const EXIT_STATUS: readonly (readonly [status: number, means: string])[] = [
+  [0, "done; also when the provider answered with an error, unless `--fail` is given"],
+  [1, "failed"],
+  [2, "the command line, or the request on it, cannot be what was meant"],
+  [3, "denied by policy"],
+  [4, "the vault is locked"],
+  [5, "the daemon cannot be reached, and nothing was sent"],
+  [130, "cancelled"],
+];
+
+/** Variables that every command heeds. */
+export const ENVIRONMENT: readonly (readonly [name: string, effect: string])[] = [
+  ["AIVAULT_DIR", "the vault's directory; its sockets are then in `run` below it"],
+  ["AIVAULTD_SOCKET", "the daemon's caller socket; the operator socket is beside it"],
+  ["AIVAULTD_SHARED_SOCKET", "the caller socket to try when one's own does not answer"],
+  ["AIVAULTD_AUTOSTART=0", "never start a daemon"],
+  ["AIVAULTD_AUTOSTART_ONCE=1", "a daemon that is started ends after one call"],
+  ["AIVAULTD_DISABLE=1", "run without a daemon, in the command's own process"],
+  ["NO_COLOR, FORCE_COLOR", "no colours; colours also in a pipe"],
+];
+
 const HEAD = `# Command line
 
 <!-- Made from packages/cli/src/commands by packages/cli/test/reference.test.ts; run that with \`-u\`. -->
@@ -73,25 +95,13 @@ JSON when stdout is not a terminal. JSON gains members and loses none. \`NO_COLO
 
 | status | means |
 | --- | --- |
-| 0 | done; also when the provider answered with an error, unless \`--fail\` is given |
-| 1 | failed |
-| 2 | the command line, or the request on it, cannot be what was meant |
-| 3 | denied by policy |
-| 4 | the vault is locked |
-| 5 | the daemon cannot be reached, and nothing was sent |
-| 130 | cancelled |`;
+${EXIT_STATUS.map(([status, means]) => `| ${status} | ${means} |`).join("\n")}`;
 
 const TAIL = `## Environment
 
 | variable | effect |
 | --- | --- |
-| \`AIVAULT_DIR\` | the vault's directory; its sockets are then in \`run\` below it |
-| \`AIVAULTD_SOCKET\` | the daemon's caller socket; the operator socket is beside it |
-| \`AIVAULTD_SHARED_SOCKET\` | the caller socket to try when one's own does not answer |
-| \`AIVAULTD_AUTOSTART=0\` | never start a daemon |
-| \`AIVAULTD_AUTOSTART_ONCE=1\` | a daemon that is started ends after one call |
-| \`AIVAULTD_DISABLE=1\` | run without a daemon, in the command's own process |
-| \`NO_COLOR\`, \`FORCE_COLOR\` | no colours; colours also in a pipe |
+${ENVIRONMENT.map(([name, effect]) => `| ${name.replace(/[^, ]+/g, "`$&`").replaceAll("`,`", "`,")} | ${effect} |`).join("\n")}
 
 A daemon that is started gets \`HOME\`, \`PATH\`, the locale, and variables that begin with \`AIVAULT\`; no
 proxy, CA or Node option of whoever starts it. It writes to \`aivaultd.log\` beside its socket.

@@ -41,7 +41,7 @@ token mint: --capability --credential --workspace-id --group-id --ttl --uses --r
 token list: --json -v --verbose
 token revoke: --json -v --verbose
 status: --json -v --verbose
-init: --provider --file-path --env-var --keychain-service --keychain-account --passphrase-stdin --passphrase-file --passphrase --dev --json -v --verbose
+init: --no-guide --provider --file-path --env-var --keychain-service --keychain-account --passphrase-stdin --passphrase-file --passphrase --dev --json -v --verbose
 lock: --json -v --verbose
 unlock: --passphrase-stdin --passphrase-file --passphrase --json -v --verbose
 rotate-master: --to-provider --file-path --env-var --new-key-stdin --new-key-file --new-key --new-passphrase-stdin --new-passphrase-file --new-passphrase -y --yes --json -v --verbose

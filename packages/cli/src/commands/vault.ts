@@ -39,8 +39,14 @@ export const vaultCommands: readonly Command[] = [
     summary: "make a new vault",
     details: [
       "Refuses when there is one already. The key that protects the vault comes from a file of its own (the default), an environment variable that you fill, a passphrase, or the system's keychain. A passphrase vault is locked whenever the daemon starts, until `aivault unlock`.",
+      "On a terminal and without flags it asks where the key is to be kept, stores a first secret, and makes a first call. Any flag skips that; --no-guide is one that does nothing else.",
     ],
     flags: [
+      {
+        name: "no-guide",
+        kind: "switch",
+        summary: "ask nothing; make a vault with its key in a file",
+      },
       {
         name: "provider",
         kind: "text",

@@ -11,7 +11,7 @@ import { vaultShape } from "../shapes.ts";
 /** Make a vault, in this process: nothing may have opened one before (W-B1). */
 export async function runInit(context: Context): Promise<void> {
   const { args, out, session } = context;
-  const choice = keyProviderChoice(context.args, "passphrase");
+  const flagged = keyProviderChoice(context.args, "passphrase");
   const { root } = session.location;
   if (await session.hasVault()) {
     throw new CliError(
@@ -23,14 +23,17 @@ export async function runInit(context: Context): Promise<void> {
   for (const ignored of ["keychain-service", "keychain-account"]) {
     if (text(args, ignored) !== undefined) out.warn(`--${ignored} is ignored`);
   }
-  const vault = await make(context, choice);
+  const { askKeyProvider, guideOn, wantsGuide } = await import("./guide.ts");
+  const guided = wantsGuide(context);
+  const vault = await make(context, guided ? await askKeyProvider() : flagged);
   if (vault.dev) out.warn("this is a development vault: keep real keys out of it");
   if (wantsJson(args) || !out.isTerminal) {
     out.json(vaultShape(vault));
     return;
   }
   out.answer(`made a vault at ${root}`);
-  out.note("next: `aivault secrets create OPENAI_API_KEY`");
+  if (guided) await guideOn(context);
+  else out.note("next: `aivault secrets create OPENAI_API_KEY`");
 }
 
 async function make(context: Context, choice: ProviderChoice): Promise<WireStatus["vault"]> {
