@@ -53,7 +53,7 @@ export interface HttpListenerOptions {
   /** Default: unix. On TCP a caller needs a token, and may speak HTTP/2. */
   readonly transport?: "unix" | "tcp";
   /** PEM. With it every connection begins with a TLS handshake. */
-  readonly tls?: { readonly certificate: string; readonly key: string };
+  readonly tls?: { readonly certificate: string; readonly authority: string; readonly key: string };
   /** Values of Host that name this listener, lower-case. Default: those of a unix socket. */
   readonly authorities?: ReadonlySet<string>;
   readonly services: Services;
@@ -114,7 +114,7 @@ export function createHttpListener(options: HttpListenerOptions): HttpListener {
       ? createServer(http1)
       : createTlsServer({
           ...http1,
-          cert: tls.certificate,
+          cert: tls.certificate + tls.authority,
           key: tls.key,
           minVersion: "TLSv1.2",
           handshakeTimeout: LIMITS.headers,

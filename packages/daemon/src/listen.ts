@@ -135,23 +135,31 @@ export interface TcpAddress {
  * @param allowRemote - A development vault's override: any address of this machine.
  * @throws {DaemonError} `DAEMON_OPTION_INVALID`: malformed, a name, or not loopback.
  */
-export function parseTcpAddress(text: string, allowRemote: boolean): TcpAddress {
+export function parseTcpAddress(
+  text: string,
+  allowRemote: boolean,
+  flag: "--listen" | "--listen-tls" = "--listen",
+): TcpAddress {
   const [, v6, v4, digits = ""] = /^(?:\[([^\]]+)\]|([^:]+)):(\d{1,5})$/.exec(text) ?? [];
   const host = v6 ?? v4 ?? "";
   const port = Number(digits);
   if (isIP(host) === 0 || port > 65_535) {
-    throw invalidAddress(text, "is not `address:port`");
+    throw invalidAddress(flag, text, "is not `address:port`");
   }
   const isLoopback = host === "::1" || (isIP(host) === 4 && host.startsWith("127."));
   if (!isLoopback && !allowRemote) {
-    throw invalidAddress(text, "is not a loopback address: tokens would travel in the clear");
+    throw invalidAddress(
+      flag,
+      text,
+      "is not a loopback address: this is for programs on this machine",
+    );
   }
   return { host, port };
 }
 
-function invalidAddress(text: string, problem: string): DaemonError {
-  return new DaemonError("DAEMON_OPTION_INVALID", `--listen: ${text.slice(0, 64)} ${problem}`, {
-    hint: "aivaultd --listen 127.0.0.1:19790",
+function invalidAddress(flag: string, text: string, problem: string): DaemonError {
+  return new DaemonError("DAEMON_OPTION_INVALID", `${flag}: ${text.slice(0, 64)} ${problem}`, {
+    hint: `aivaultd ${flag} 127.0.0.1:${flag === "--listen" ? 19790 : 19792}`,
   });
 }
 

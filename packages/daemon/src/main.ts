@@ -60,10 +60,14 @@ async function serve(options: Omit<Extract<Command, { kind: "serve" }>, "kind">)
     report(error);
     stop();
   });
-  for (const place of [daemon.socket, daemon.sharedSocket, daemon.url].filter(
-    (place) => place !== null,
-  )) {
-    process.stderr.write(`aivaultd: listening on ${place}\n`);
+  const { socket, sharedSocket, url, tls } = daemon;
+  for (const place of [socket, sharedSocket, url, tls?.url ?? null]) {
+    if (place !== null) process.stderr.write(`aivaultd: listening on ${place}\n`);
+  }
+  if (tls !== null) {
+    process.stderr.write(
+      `aivaultd: its clients trust ${tls.authorityFile}: NODE_EXTRA_CA_CERTS, SSL_CERT_FILE\n`,
+    );
   }
   await daemon.closed;
   return failed ? EXIT_FAILED : 0;

@@ -14,6 +14,10 @@ describe("parseArguments", () => {
       ["--listen", "127.0.0.1:1"],
       { kind: "serve", once: false, shared: false, listen: "127.0.0.1:1" },
     ],
+    [
+      ["--listen-tls=127.0.0.1:2"],
+      { kind: "serve", once: false, shared: false, listenTls: "127.0.0.1:2" },
+    ],
     [["--shared"], { kind: "serve", once: false, shared: true }],
     [["--version"], { kind: "version" }],
     [["--help"], { kind: "help" }],

@@ -11,11 +11,14 @@ export type Command =
       readonly socket?: string;
       /** Not yet read; see `parseTcpAddress`. */
       readonly listen?: string;
+      /** The same, with TLS. */
+      readonly listenTls?: string;
       readonly shared: boolean;
       readonly once: boolean;
     };
 
-export const USAGE = `usage: aivaultd [--socket PATH] [--shared] [--listen ADDRESS:PORT] [--once]
+export const USAGE = `usage: aivaultd [--socket PATH] [--shared] [--listen ADDRESS:PORT]
+                [--listen-tls ADDRESS:PORT] [--once]
 
 Serve the vault to callers and operators on two unix sockets, until SIGTERM.
 
@@ -25,10 +28,19 @@ Serve the vault to callers and operators on two unix sockets, until SIGTERM.
                   made by \`aivault setup agent-access\`
   --listen ADDR   also serve callers on loopback TCP, where each needs a token;
                   for SDKs that take a base URL: http://127.0.0.1:19790/v/CREDENTIAL
+  --listen-tls ADDR
+                  the same with TLS, for SDKs that insist on https: or wss:; they trust
+                  ~/.aivault/tls/ca.pem: NODE_EXTRA_CA_CERTS, SSL_CERT_FILE, CURL_CA_BUNDLE
   --once          serve one connection to the caller socket, then exit
   --version       print the version
   --help          print this
 `;
+
+const MEMBERS = {
+  "--socket": "socket",
+  "--listen": "listen",
+  "--listen-tls": "listenTls",
+} as const;
 
 /**
  * Read the arguments after the program's name.
@@ -36,7 +48,7 @@ Serve the vault to callers and operators on two unix sockets, until SIGTERM.
  * @throws {DaemonError} `DAEMON_OPTION_INVALID`: unknown, repeated, or without its value.
  */
 export function parseArguments(args: readonly string[]): Command {
-  const values: { socket?: string; listen?: string } = {};
+  const values: { socket?: string; listen?: string; listenTls?: string } = {};
   let once = false;
   let shared = false;
   for (let i = 0; i < args.length; i++) {
@@ -58,8 +70,9 @@ export function parseArguments(args: readonly string[]): Command {
         shared = true;
         break;
       case "--socket":
-      case "--listen": {
-        const member = name === "--socket" ? "socket" : "listen";
+      case "--listen":
+      case "--listen-tls": {
+        const member = MEMBERS[name];
         if (values[member] !== undefined) throw invalid(`${name} is given twice`);
         const value = attached ?? args[++i];
         if (value === undefined || value === "") throw invalid(`${name} needs a value`);

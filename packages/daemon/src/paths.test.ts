@@ -11,6 +11,7 @@ describe("resolvePaths", () => {
       runDir: "/home/o/.aivault/run",
       socket: "/home/o/.aivault/run/aivaultd.sock",
       operatorSocket: "/home/o/.aivault/run/aivaultd.operator.sock",
+      tlsDir: "/home/o/.aivault/tls",
       sharedSocket: "/var/run/aivault/aivaultd.sock",
     });
   });
@@ -24,6 +25,7 @@ describe("resolvePaths", () => {
       runDir: "/v/run",
       socket: "/v/run/aivaultd.sock",
       operatorSocket: "/v/run/aivaultd.operator.sock",
+      tlsDir: "/v/tls",
       sharedSocket: "/Users/Shared/aivault/run/aivaultd.sock",
     });
   });

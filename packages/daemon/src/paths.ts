@@ -20,6 +20,8 @@ export interface VaultPaths {
   readonly socket: string;
   /** The operator socket, always in the directory of the caller socket. */
   readonly operatorSocket: string;
+  /** The certificate of the TLS listener, beside the directory of the sockets. */
+  readonly tlsDir: string;
   /** Where a daemon shared with other accounts listens. */
   readonly sharedSocket: string;
 }
@@ -49,6 +51,7 @@ export function resolvePaths(env: Environment, platform: string): VaultPaths {
     runDir,
     socket,
     operatorSocket: operatorSocketOf(socket),
+    tlsDir: join(override ?? base, "tls"),
     sharedSocket: pathOf(env, "AIVAULTD_SHARED_SOCKET") ?? defaultSharedSocket(platform),
   };
 }

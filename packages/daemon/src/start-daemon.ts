@@ -20,6 +20,7 @@ import {
   parseTcpAddress,
   requireSharedDirectory,
   requireSocketDirectory,
+  type TcpAddress,
 } from "./listen.ts";
 import { createLog } from "./log.ts";
 import { Metrics } from "./metrics.ts";
@@ -28,6 +29,7 @@ import { passthrough } from "./passthrough/passthrough-route.ts";
 import { type VaultPaths, withSocket } from "./paths.ts";
 import { loadPlatform, type Platform } from "./platform/index.ts";
 import type { Services } from "./services.ts";
+import { type LocalAuthority, loadLocalAuthority } from "./tls/local-authority.ts";
 
 /** What a daemon is started with. Nothing else is read from the process. */
 export interface DaemonOptions {
@@ -39,6 +41,8 @@ export interface DaemonOptions {
   readonly shared?: boolean;
   /** Also serve callers at this loopback `address:port`; every request there needs a token. */
   readonly listen?: string;
+  /** The same with TLS, by a certificate of the daemon's own below `paths.tlsDir`. */
+  readonly listenTls?: string;
   /** Serve one connection to the caller socket that asks for more than health, then close. */
   readonly once?: boolean;
   /** Read once: development overrides and the environment key provider. */
@@ -59,6 +63,8 @@ export interface Daemon extends AsyncDisposable {
   readonly sharedSocket: string | null;
   /** `http://127.0.0.1:19790`, when there is a TCP listener. */
   readonly url: string | null;
+  /** `https://127.0.0.1:19792`, when there is a TLS listener, and what its clients are to trust. */
+  readonly tls: { readonly url: string; readonly authorityFile: string } | null;
   /** Resolves when the daemon has closed, for whatever reason. */
   readonly closed: Promise<void>;
   /** Stop accepting, finish or cut running requests at 10 s, flush the audit log, remove the sockets. */
@@ -211,12 +217,12 @@ async function serveVault(
     ...(options.once === true ? { onServed: () => void close() } : {}),
   });
   let url: string | null = null;
+  let tls: Daemon["tls"] = null;
 
   try {
     requireSocketDirectory(dirname(paths.socket));
     requireSocketDirectory(dirname(paths.operatorSocket));
-    if (options.listen !== undefined) {
-      const address = parseTcpAddress(options.listen, engine.allowsRemoteClients);
+    const listenForCallers = async (address: TcpAddress, tls?: LocalAuthority) => {
       const authorities = new Set<string>();
       const tcp = createHttpListener({
         ...callers,
@@ -224,11 +230,28 @@ async function serveVault(
         authorities,
         services,
         platform,
+        ...(tls === undefined ? {} : { tls }),
       });
       const bound = await listenOnTcp(tcp.server, address);
       listeners.push(tcp);
       authorities.add(authorityOf(bound)).add(`localhost:${bound.port}`);
-      url = `http://${authorityOf(bound)}`;
+      return authorityOf(bound);
+    };
+    if (options.listen !== undefined) {
+      const address = parseTcpAddress(options.listen, engine.allowsRemoteClients);
+      url = `http://${await listenForCallers(address)}`;
+    }
+    if (options.listenTls !== undefined) {
+      const address = parseTcpAddress(options.listenTls, false, "--listen-tls");
+      const authority = loadLocalAuthority({
+        directory: paths.tlsDir,
+        names: [...new Set(["localhost", "127.0.0.1", "::1", address.host])],
+        nowMs: Date.now(),
+        random: systemRandom,
+      });
+      const { authorityFile, isNew } = authority;
+      if (isNew) log.info({ authorityFile }, "a certificate was made; its clients trust this file");
+      tls = { url: `https://${await listenForCallers(address, authority)}`, authorityFile };
     }
     if (options.shared === true) {
       const group = requireSharedDirectory(dirname(paths.sharedSocket));
@@ -249,13 +272,14 @@ async function serveVault(
     throw error;
   }
   if (options.once === true) onceTimer = setTimeout(() => void close(), ONCE_WAIT_MS);
-  log.info({ socket: paths.socket, operatorSocket: paths.operatorSocket, url }, "listening");
+  log.info({ socket: paths.socket, operatorSocket: paths.operatorSocket, url, tls }, "listening");
 
   return {
     socket: paths.socket,
     operatorSocket: paths.operatorSocket,
     sharedSocket: options.shared === true ? paths.sharedSocket : null,
     url,
+    tls,
     closed,
     close,
     async reload() {
