@@ -52,6 +52,8 @@ export const ALL_SCENARIOS = [
   "import",
   "audit",
   "audit-rollover",
+  "audit-disk",
+  "audit-retention",
   "rotate-master:1",
   "rotate-master:10",
   "change-provider",
