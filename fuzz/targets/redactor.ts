@@ -38,6 +38,9 @@ const TOKENS = [
   "\xc3",
 ];
 
+/** Beyond what is searched byte by byte, and no beginning of any secret above. */
+const LONG = "\n".repeat(5_000);
+
 const latin1 = (text: string): Uint8Array => Uint8Array.from(Buffer.from(text, "latin1"));
 
 /** One character in one of the spellings the redactor promises to see through. */
@@ -125,6 +128,10 @@ export const redactorTarget: Target<Input> = {
         Array.from(text.slice(0, 300), (_, at) => at),
       );
       demand(bytewise === whole, "what comes out depends on how it came in");
+    }
+    if (cuts.length > 3) {
+      const far = redact(secret, LONG + text, []);
+      demand(far === LONG + whole, "what comes out depends on what stood before");
     }
     const bare = secret.replaceAll(/^[\s]+|[\s]+$/g, "");
     if (bare.length < REDACTED_BYTES_MIN) return "too short";

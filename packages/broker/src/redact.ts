@@ -190,12 +190,9 @@ export class Redactor {
           k++;
           continue;
         }
-        if (length === UNIT_INCOMPLETE) {
-          // A plain `%` at the very end may still be the secret's own.
-          if (!plain || k + 1 >= data.length) return UNDECIDED;
-          const rest = this.#match(pattern, j + 1, data, k + 1);
-          return rest === NO_MATCH ? UNDECIDED : rest;
-        }
+        // It may be the secret's own, but what comes out must not depend on where the data was cut: at most
+        // eleven bytes more tell.
+        if (length === UNIT_INCOMPLETE) return UNDECIDED;
         const consumed = length > 0 ? this.#fits(pattern, j) : 0;
         if (consumed > 0 && !plain) {
           j += consumed;
