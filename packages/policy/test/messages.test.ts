@@ -141,7 +141,8 @@ describe("what policy says", () => {
       invalid_request: a path has no fragment: \`#\` is sent as \`%23\`
       invalid_request: the character at position 2 of the path must be percent-encoded (RFC 3986 section 3.3)
       invalid_request: \`%\` at position 1 of the path is not followed by two hex digits
-      invalid_request: \`%\` at position 2 of the path is not followed by two hex digits
+      invalid_request: \`%\` at position 4 of the path is not followed by two hex digits
+      invalid_request: the character at position 4 of the path must be percent-encoded (RFC 3986 section 3.3)
       invalid_request: the percent-encoded bytes of the path are not valid UTF-8
       invalid_request: the percent-encoded bytes of the path are not valid UTF-8
       invalid_request: the path contains an encoded control character
