@@ -21,7 +21,6 @@ export function mutating(name, files) {
     ignorePatterns: [
       ...others,
       "/bench",
-      "/docs",
       "/e2e",
       "/examples",
       "/fuzz",
