@@ -1,7 +1,7 @@
 import { defineConfig } from "vitest/config";
 
 // Unit tests run on sources, with nothing built; end-to-end tests run the built binaries.
-const conditions = ["@aivault/source", "node", "import", "module", "default"];
+const conditions = ["@aivault/source", "node", "import", "default"];
 
 export default defineConfig({
   resolve: { conditions },

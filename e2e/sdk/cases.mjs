@@ -1,14 +1,18 @@
 // @ts-check
 // Every SDK that is tried: how it is told of the broker, what it is to get, what the provider is to see.
 import * as anthropic from "./providers/anthropic.mjs";
+import * as aws from "./providers/aws.mjs";
+import * as deepgram from "./providers/deepgram.mjs";
 import * as gemini from "./providers/gemini.mjs";
 import * as github from "./providers/github.mjs";
+import * as google from "./providers/google.mjs";
 import * as linear from "./providers/linear.mjs";
 import * as notion from "./providers/notion.mjs";
 import * as openai from "./providers/openai.mjs";
 import * as slack from "./providers/slack.mjs";
 import * as stripe from "./providers/stripe.mjs";
 import * as telegram from "./providers/telegram.mjs";
+import * as twilio from "./providers/twilio.mjs";
 
 /**
  * @typedef {object} Case
@@ -32,6 +36,15 @@ const OPENAI = {
   credential: "openai",
   secrets: { OPENAI_API_KEY: openai.KEY },
   hosts: openai.hosts,
+};
+
+const AWS = {
+  credential: "aws",
+  secrets: {
+    AWS_ACCESS_KEY_ID: aws.ACCESS_KEY_ID,
+    AWS_SECRET_ACCESS_KEY: aws.SECRET_ACCESS_KEY,
+  },
+  hosts: aws.hosts,
 };
 
 /** @type {readonly Case[]} */
@@ -332,5 +345,127 @@ export const CASES = [
     hosts: github.hosts,
     expected: ["First", "Second", "First"],
     requests: [],
+  },
+  {
+    id: "twilio",
+    awaits: "answers that keep an identifier",
+    title: "Twilio",
+    packages: ["twilio"],
+    credential: "twilio",
+    capabilities: ["twilio/messages"],
+    secrets: { TWILIO_ACCOUNT_SID: twilio.ACCOUNT_SID, TWILIO_AUTH_TOKEN: twilio.AUTH_TOKEN },
+    hosts: twilio.hosts,
+    environment: { TWILIO_ACCOUNT_SID: twilio.ACCOUNT_SID },
+    expected: { sent: "Hello & +", listed: ["SM1", "SM2"], refusal: 403 },
+    requests: [
+      `POST /2010-04-01/Accounts/${twilio.ACCOUNT_SID}/Messages.json`,
+      `GET /2010-04-01/Accounts/${twilio.ACCOUNT_SID}/Messages.json?PageSize=1`,
+      `GET /2010-04-01/Accounts/${twilio.ACCOUNT_SID}/Messages.json?PageSize=1&Page=1&PageToken=PASM1`,
+    ],
+  },
+  {
+    id: "googleapis",
+    title: "Google APIs (Gmail)",
+    packages: ["googleapis"],
+    credential: "google-gmail",
+    capabilities: ["google-gmail/profile", "google-gmail/messages-read", "google-gmail/send"],
+    secrets: { GOOGLE_GMAIL_OAUTH: JSON.stringify(google.OAUTH) },
+    hosts: google.hosts,
+    expected: { profile: "ada@example.test", ids: ["m1", "m2"], sent: "m3", uploaded: "m4" },
+    requests: [
+      "POST /token",
+      "GET /gmail/v1/users/me/profile",
+      "GET /gmail/v1/users/me/messages?q=is%3Aunread",
+      "GET /gmail/v1/users/me/messages?q=is%3Aunread&pageToken=next",
+      "POST /gmail/v1/users/me/messages/send",
+      "POST /upload/gmail/v1/users/me/messages/send?uploadType=multipart",
+    ],
+  },
+  {
+    ...AWS,
+    id: "s3",
+    awaits: "payload hashes of the caller",
+    title: "AWS S3",
+    packages: ["@aws-sdk/client-s3"],
+    capabilities: ["aws/s3-*"],
+    expected: {
+      object: "contents",
+      stream: 327_680,
+      head: 8,
+      list: ["a b/ä+(1)~'!*.txt"],
+      missing: "NoSuchKey",
+    },
+    requests: [],
+  },
+  {
+    ...AWS,
+    id: "s3-environment",
+    awaits: "payload hashes of the caller",
+    title: "AWS S3, by environment",
+    packages: ["@aws-sdk/client-s3"],
+    capabilities: ["aws/s3-*"],
+    environment: {
+      AWS_ENDPOINT_URL_S3: "$AIVAULT_URL/v/aws",
+      AWS_ACCESS_KEY_ID: "$AIVAULT_TOKEN",
+      AWS_SECRET_ACCESS_KEY: "unused",
+      AWS_REGION: "us-east-1",
+    },
+    expected: "contents",
+    requests: ["PUT /bucket/key?x-id=PutObject", "GET /bucket/key?x-id=GetObject"],
+  },
+  {
+    ...AWS,
+    id: "bedrock",
+    awaits: "HTTP/2 without TLS",
+    title: "AWS Bedrock",
+    packages: ["@aws-sdk/client-bedrock-runtime"],
+    capabilities: ["aws/*"],
+    expected: {
+      text: "Hello over there",
+      pieces: ["Hello", " over \u0000\u{1f511}", " there"],
+      echo: { prompt: "Hello?" },
+    },
+    requests: [
+      "POST /model/anthropic.claude-v1%3A0/converse",
+      "POST /model/anthropic.claude-v1%3A0/converse-stream",
+      "POST /model/anthropic.claude-v1%3A0/invoke",
+    ],
+  },
+  {
+    id: "bedrock-environment",
+    awaits: "HTTP/2 without TLS",
+    title: "AWS Bedrock, by environment",
+    packages: ["@aws-sdk/client-bedrock-runtime"],
+    credential: "aws.bedrock-key",
+    capabilities: ["aws/bedrock-*"],
+    secrets: { AWS_BEARER_TOKEN_BEDROCK: aws.BEDROCK_KEY },
+    hosts: aws.hosts,
+    environment: {
+      AWS_ENDPOINT_URL_BEDROCK_RUNTIME: "$AIVAULT_URL/v/aws.bedrock-key",
+      AWS_BEARER_TOKEN_BEDROCK: "$AIVAULT_TOKEN",
+      AWS_REGION: "us-east-1",
+    },
+    expected: "Hello over there",
+    requests: ["POST /model/amazon.nova/converse"],
+  },
+  {
+    id: "deepgram",
+    awaits: "WebSockets",
+    title: "Deepgram",
+    packages: ["@deepgram/sdk"],
+    credential: "deepgram",
+    capabilities: ["deepgram/transcription", "deepgram/text-to-speech"],
+    secrets: { DEEPGRAM_API_KEY: deepgram.KEY },
+    hosts: deepgram.hosts,
+    expected: {
+      file: "100000 octets",
+      spoken: true,
+      events: ["Results", "80000 octets", "Metadata"],
+    },
+    requests: [
+      "POST /v1/listen?model=nova-3",
+      "POST /v1/speak?model=aura-2",
+      "GET /v1/listen?model=nova-3",
+    ],
   },
 ];

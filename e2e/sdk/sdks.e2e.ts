@@ -39,7 +39,8 @@ async function runProgram({ id, environment = {}, shell }: Case, token: string) 
     name,
     value.replace(/\$(\w+)/g, (text, variable) => known[variable] ?? text),
   ]);
-  const env = { HOME: home.home, ...known, ...Object.fromEntries(own) };
+  // Some SDKs warn that they will soon want another Node.
+  const env = { HOME: home.home, NODE_NO_WARNINGS: "1", ...known, ...Object.fromEntries(own) };
   const options = { env, cwd: home.home };
   return shell === true
     ? await run("sh", ["-eu", join(programs, `${id}.sh`)], options)
@@ -57,7 +58,7 @@ describe.each(CASES.map((one) => [one.id, one] as const))("%s", (_id, one) => {
       const { status, stdout, stderr } = await runProgram(one, token);
       const seen = standIn.seen();
       expect(seen.flatMap(({ complaints }) => complaints)).toEqual([]);
-      expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
+      expect({ status, stderr: stderr.slice(0, 1_500) }).toEqual({ status: 0, stderr: "" });
       const printed = one.shell === true ? stdout.trim().split("\n") : JSON.parse(stdout);
       expect(printed).toEqual(one.expected);
       expect(seen.map(({ method, target }) => `${method} ${target}`)).toEqual(one.requests);

@@ -3,6 +3,7 @@
 // exactly the right place, and once; everything that arrived is kept, so that a test can search it.
 import { createServer } from "node:https";
 import { createSecureContext } from "node:tls";
+import { WebSocketServer } from "ws";
 import { createCertificateAuthority } from "../support/certificate-authority.mjs";
 import { findSecret } from "../support/find-secret.mjs";
 
@@ -17,6 +18,7 @@ import { findSecret } from "../support/find-secret.mjs";
  * @typedef {object} Verdict
  * @property {string[]} complaints - What the provider holds against the credential.
  * @property {string} rest - The head of the request without the credential, one line each.
+ * @property {string} [body] - What is left of the body, when the credential was in it.
  * @property {string} target - The target without the credential.
  *
  * @typedef {object} Provider
@@ -60,13 +62,18 @@ export async function startStandIn(providers) {
   /** @param {Arrival} arrival @returns {Promise<{ provider: Provider | null, seen: Seen }>} */
   async function judge(arrival) {
     const provider = providers[arrival.host] ?? null;
-    const { complaints, rest, target } =
-      provider === null
-        ? { complaints: [`nobody expected ${arrival.host}`], rest: "", target: arrival.target }
-        : await provider.credential(arrival);
     const body = arrival.body.toString("latin1");
+    /** @type {Verdict} */
+    const {
+      complaints,
+      rest,
+      target,
+      body: left = body,
+    } = provider === null
+      ? { complaints: [`nobody expected ${arrival.host}`], rest: "", target: arrival.target }
+      : await provider.credential(arrival);
     const more = secrets
-      .filter((secret) => findSecret(secret, `${rest}\n${body}`).length > 0)
+      .filter((secret) => findSecret(secret, `${rest}\n${left}`).length > 0)
       .map((secret) => `${secret} is elsewhere as well`);
     const whole = [arrival.target, ...arrival.headers.flat(), body].join("\n");
     if (token !== "" && findSecret(token, whole).length > 0)
@@ -105,6 +112,25 @@ export async function startStandIn(providers) {
       });
     },
   );
+  const webSockets = new WebSocketServer({ noServer: true });
+  server.on("upgrade", (request, socket, head) => {
+    void judge(arrivalOf(request, Buffer.alloc(0))).then(({ provider, seen }) => {
+      if (provider?.connect === undefined || seen.complaints.length > 0) {
+        socket.end("HTTP/1.1 401 Unauthorized\r\ncontent-length: 0\r\n\r\n");
+        return;
+      }
+      const { connect } = provider;
+      webSockets.handleUpgrade(request, socket, head, (webSocket) => {
+        webSocket.on("message", (data) => {
+          if (token !== "" && findSecret(token, /** @type {Buffer} */ (data)).length > 0) {
+            seen.complaints.push("the caller's token arrived in a message");
+          }
+        });
+        connect(webSocket, seen);
+      });
+    });
+  });
+
   await new Promise((resolve) => server.listen(0, "127.0.0.1", () => resolve(null)));
   const address = server.address();
   if (address === null || typeof address === "string") throw new Error("no port");
