@@ -27,9 +27,9 @@ export async function run(terminal: Terminal): Promise<number> {
   try {
     return await dispatch(terminal, session);
   } catch (error) {
-    return report(out, error);
+    return await report(terminal, error);
   } finally {
-    await session.close().catch((error: unknown) => report(out, error));
+    await session.close().catch((error: unknown) => report(terminal, error));
   }
 }
 
@@ -123,11 +123,15 @@ function unknownCommand(word: string): CliError {
   );
 }
 
-/** Say what failed, in one or two lines, and choose the status. A stack trace is nobody's answer. */
-function report(out: Output, error: unknown): number {
+/** Say what failed and what to do next, and choose the status. A stack trace is nobody's answer. */
+async function report({ out, argv }: Terminal, error: unknown): Promise<number> {
   if (isAivaultError(error) || error instanceof CliError || hasCode(error)) {
-    const hint = "hint" in error && typeof error.hint === "string" ? error.hint : null;
-    out.error(`${error.message} [${error.code}${reasonOf(error)}]`, hint);
+    const own = "hint" in error && typeof error.hint === "string" ? error.hint : null;
+    const { hintFor } = await import("./hints.ts");
+    out.error(
+      `${error.message} [${error.code}${reasonOf(error)}]`,
+      own ?? hintFor(error.code, commandOf(argv)),
+    );
     return exitStatusOf(error.code);
   }
   out.error(
@@ -135,6 +139,11 @@ function report(out: Output, error: unknown): number {
     "`aivault doctor` checks what usually goes wrong; please report this",
   );
   return EXIT.failed;
+}
+
+function commandOf(argv: readonly string[]): string | null {
+  const found = findCommand(globalFlagsLast(argv));
+  return found.kind === "command" ? found.command.words.join(" ") : null;
 }
 
 function reasonOf(error: Error): string {

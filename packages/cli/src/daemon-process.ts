@@ -20,7 +20,8 @@ import { CliError } from "./errors.ts";
 import { isEnvOn, type VaultLocation } from "./location.ts";
 import type { Environment } from "./output.ts";
 
-const START_MS = 5_000;
+// A daemon that dies is noticed at once; this is for a machine that is busy.
+const START_MS = 20_000;
 const POLL_MS = 20;
 const LOG_BYTES_MAX = 1024 * 1024;
 const LAST_WORDS_BYTES = 4096;
@@ -69,7 +70,7 @@ export async function isListening(socket: string): Promise<boolean> {
 /**
  * Start a daemon that outlives this process, and wait until it listens.
  *
- * @throws {CliError} `CLI_DAEMON_FAILED`: it died, with its own last words; or it took over 5 s.
+ * @throws {CliError} `CLI_DAEMON_FAILED`: it died, with its own last words; or it took over 20 s.
  */
 export async function startDaemonProcess(location: VaultLocation, env: Environment): Promise<void> {
   const log = openLog(location.logFile);

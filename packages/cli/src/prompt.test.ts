@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { HiddenReader } from "./prompt.ts";
+import { HiddenReader, ranked } from "./prompt.ts";
 
 const typed = (...chunks: (string | Buffer)[]) => {
   const reader = new HiddenReader(64);
@@ -46,5 +46,19 @@ describe("a hidden prompt", () => {
 
   it("refuses more than fits", () => {
     expect(() => typed("x".repeat(65))).toThrow(expect.objectContaining({ code: "CLI_INPUT" }));
+  });
+});
+
+describe("ranked", () => {
+  it("puts what is called so before what begins so, and that before what contains it", () => {
+    const options = ["Azure OpenAI", "OpenAI", "OpenRouter", "Slack"].map((label) => ({
+      value: label.toLowerCase().replace(" ", "-"),
+      label,
+    }));
+    const labels = (typed: string) => ranked(options, typed).map(({ label }) => label);
+    expect(labels("openai")).toEqual(["OpenAI", "Azure OpenAI"]);
+    expect(labels("Open")).toEqual(["OpenAI", "OpenRouter", "Azure OpenAI"]);
+    expect(labels("")).toHaveLength(4);
+    expect(labels("nobody")).toEqual([]);
   });
 });

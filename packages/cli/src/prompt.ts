@@ -217,10 +217,32 @@ export async function choose<T extends string>(
   const all = options.map((option) => ({ ...option, value: option.value as string }));
   const answer =
     how.searchable === true
-      ? await prompts.autocomplete<string>({ ...asked, options: all })
+      ? await prompts.autocomplete<string>({
+          ...asked,
+          options() {
+            return ranked(all, this.userInput);
+          },
+          filter: () => true,
+        })
       : await prompts.select<string>({ ...asked, options: all });
   if (prompts.isCancel(answer) || answer === undefined) throw cancelled();
   return answer as T;
+}
+
+/** Those that match what is typed: what is called so, then what begins so, then what contains it. */
+export function ranked<T extends Option<string>>(options: readonly T[], typed: string): T[] {
+  const wanted = typed.trim().toLowerCase();
+  const rank = ({ value, label }: T): number => {
+    const names = [value.toLowerCase(), label.toLowerCase()];
+    if (names.includes(wanted)) return 0;
+    if (names.some((name) => name.startsWith(wanted))) return 1;
+    return names.some((name) => name.includes(wanted)) ? 2 : 3;
+  };
+  return options
+    .map((option) => ({ option, rank: rank(option) }))
+    .filter((entry) => entry.rank < 3)
+    .sort((a, b) => a.rank - b.rank)
+    .map(({ option }) => option);
 }
 
 function cancelled(): CliError {

@@ -21,7 +21,8 @@ export class Session {
   readonly location: VaultLocation;
   readonly #env: Environment;
   readonly #out: Output;
-  readonly #version: string;
+  /** Of this program. */
+  readonly version: string;
   #caller: AivaultClient | undefined;
   #operator: OperatorClient | undefined;
   #inProcess: Promise<InProcessDaemon> | undefined;
@@ -30,7 +31,7 @@ export class Session {
     this.location = locateVault(env);
     this.#env = env;
     this.#out = out;
-    this.#version = version;
+    this.version = version;
   }
 
   /**
@@ -176,7 +177,7 @@ export class Session {
   }
 
   #daemonHere(): Promise<InProcessDaemon> {
-    this.#inProcess ??= startHere(this.#env, this.#version);
+    this.#inProcess ??= startHere(this.#env, this.version);
     return this.#inProcess;
   }
 }

@@ -35,6 +35,13 @@ describe("table", () => {
     expect(row).toBe("\\u{1b}[31mred  a\\u{a}b");
   });
 
+  it("puts cells below each other where they do not fit side by side", () => {
+    expect(table(columns, [["long-name", "a description"]], 12)).toEqual([
+      "long-name",
+      "  what: a d…",
+    ]);
+  });
+
   it("fits whatever it is given, down to eight columns each", () => {
     fc.assert(
       fc.property(

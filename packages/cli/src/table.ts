@@ -15,7 +15,7 @@ const GAP = "  ";
 const NARROWEST = 8;
 
 /**
- * Lay out `rows` under `columns`.
+ * Lay out `rows` under `columns`; one below the other where there is no room for that.
  *
  * @param width - Columns available; `Infinity` for a pipe, where nothing is cut.
  * @returns Lines without trailing blanks, the titles first.
@@ -29,7 +29,7 @@ export function table(
   const widths = columns.map(({ title }, index) =>
     Math.max(cellWidth(title), ...cells.map((row) => cellWidth(row[index] ?? ""))),
   );
-  fit(columns, widths, width);
+  if (!fit(columns, widths, width)) return stacked(columns, cells, width);
   const line = (row: readonly string[], styled: boolean) =>
     columns
       .map((column, index) => {
@@ -49,18 +49,34 @@ export function table(
   ];
 }
 
-function fit(columns: readonly Column[], widths: number[], width: number): void {
+/** Narrow `widths` to fit. @returns False when even the narrowest do not. */
+function fit(columns: readonly Column[], widths: number[], width: number): boolean {
   let over = widths.reduce((sum, w) => sum + w, 0) + GAP.length * (columns.length - 1) - width;
   const order = [...columns.keys()].sort((a, b) => (widths[b] as number) - (widths[a] as number));
   for (const onlyFlexible of [true, false]) {
     for (const index of order) {
-      if (over <= 0) return;
+      if (over <= 0) return true;
       if (onlyFlexible && columns[index]?.flexible !== true) continue;
       const cut = Math.min(over, Math.max(0, (widths[index] as number) - NARROWEST));
       widths[index] = (widths[index] as number) - cut;
       over -= cut;
     }
   }
+  return over <= 0;
+}
+
+// A terminal as narrow as a phone: the first cell, and the others below it by name.
+function stacked(
+  columns: readonly Column[],
+  cells: readonly (readonly string[])[],
+  width: number,
+): readonly string[] {
+  return cells.flatMap((row) =>
+    columns.map(({ title, style = (text) => text }, index) => {
+      const text = clip(index === 0 ? (row[0] ?? "") : `  ${title}: ${row[index] ?? ""}`, width);
+      return index === 0 ? style(text) : text;
+    }),
+  );
 }
 
 function clip(text: string, width: number): string {

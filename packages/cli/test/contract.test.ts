@@ -4,9 +4,9 @@ import { flagsOf } from "../src/command.ts";
 import { COMMANDS, findCommand } from "../src/commands/index.ts";
 
 const CONTRACT = `
-invoke = capability invoke = capability call: -X --method --path -H --header -d --body --body-file-path --multipart-field --multipart-file --request --request-file --credential --timeout-ms --dry-run -f --fail --client-ip -i --include --stream
-json = capability json: -X --method --path -H --header -d --body --body-file-path --multipart-field --multipart-file --request --request-file --credential --timeout-ms --dry-run -f --fail --client-ip
-markdown = md = capability markdown = capability md: -X --method --path -H --header -d --body --body-file-path --multipart-field --multipart-file --request --request-file --credential --timeout-ms --dry-run -f --fail --client-ip --namespace --exclude-field --wrap-field
+invoke = capability invoke = capability call: -X --method --path -H --header -d --body --body-file-path --multipart-field --multipart-file --request --request-file --credential --timeout-ms --dry-run -f --fail --workspace-id --group-id --client-ip -i --include --stream
+json = capability json: -X --method --path -H --header -d --body --body-file-path --multipart-field --multipart-file --request --request-file --credential --timeout-ms --dry-run -f --fail --workspace-id --group-id --client-ip
+markdown = md = capability markdown = capability md: -X --method --path -H --header -d --body --body-file-path --multipart-field --multipart-file --request --request-file --credential --timeout-ms --dry-run -f --fail --workspace-id --group-id --client-ip --namespace --exclude-field --wrap-field
 secrets create: --name --value-stdin --value-file --value --keep-newline --alias --scope --workspace-id --group-id --json -v --verbose
 secrets list: --scope --workspace-id --group-id --deleted --json -v --verbose
 secrets update: --id --name --alias --clear-aliases --json -v --verbose

@@ -21,7 +21,7 @@ export interface FakeDaemon extends AsyncDisposable {
   readonly seen: Seen[];
 }
 
-/** @param answers - By `METHOD /path`: JSON to send, or a function that writes the response itself. */
+/** @param answers - By `METHOD /path`, `*` for all others: JSON to send, or a function that writes the response itself. */
 export async function fakeDaemon(answers: Answers): Promise<FakeDaemon> {
   const directory = await mkdtemp(join(tmpdir(), "aivault-cli-"));
   await mkdir(join(directory, "run"), { mode: 0o700 });
@@ -38,7 +38,7 @@ export async function fakeDaemon(answers: Answers): Promise<FakeDaemon> {
         body: Buffer.concat(chunks).toString("latin1"),
       };
       seen.push(one);
-      const answer = answers[one.line];
+      const answer = answers[one.line] ?? answers["*"];
       if (answer === undefined) {
         refuse(response, 404, { error: "not_found", message: `no answer for ${one.line}` });
       } else if (typeof answer === "function") await answer(one, response);

@@ -8,6 +8,8 @@ export interface RealDaemon extends AsyncDisposable {
   readonly directory: string;
   /** For commands. */
   readonly env: Record<string, string>;
+  /** End the daemon; the vault stays. */
+  stop(): Promise<void>;
 }
 
 /** @param also - Further variables of the daemon, such as `AIVAULT_DEV_RESOLVE`. */
@@ -18,11 +20,17 @@ export async function realDaemon(also: Readonly<Record<string, string>> = {}): P
   await initVault({ paths, keyProvider: { kind: "file" }, dev: true, env });
   const all = { ...env, ...also };
   const daemon = await startDaemon({ paths, env: all, log: false, version: "1.2.3" });
+  let running = true;
+  const stop = async () => {
+    if (running) await daemon.close();
+    running = false;
+  };
   return {
     directory,
     env,
+    stop,
     async [Symbol.asyncDispose]() {
-      await daemon.close();
+      await stop();
       rmSync(directory, { recursive: true, force: true });
     },
   };

@@ -7,6 +7,8 @@ it("exports exactly these names", () => {
     "cleanEnvironment",
     "initVault",
     "isDaemonError",
+    "offeredCapabilities",
+    "offeredProviders",
     "operatorSocketOf",
     "resolvePaths",
     "restoreBackup",

@@ -92,6 +92,18 @@ const INVOKE_FLAGS: readonly Flag[] = [
     summary: "exit 1 when the provider answers 400 or above",
   },
   {
+    name: "workspace-id",
+    kind: "text",
+    value: "ID",
+    summary: "refused: a call acts in the workspace of its token or credential",
+  },
+  {
+    name: "group-id",
+    kind: "text",
+    value: "ID",
+    summary: "refused, like --workspace-id",
+  },
+  {
     name: "client-ip",
     kind: "text",
     value: "IP",

@@ -3,13 +3,14 @@ import { type Command, JSON_FLAGS } from "../command.ts";
 export const shellCommands: readonly Command[] = [
   {
     words: ["doctor"],
-    summary: "check paths, permissions, sockets, the daemon, the audit log and the environment",
+    summary:
+      "check paths, permissions, sockets, groups, the key, the daemon, the clock, the audit log and the environment",
     details: ["Exits 1 when something is wrong. Changes nothing without --fix."],
     flags: [
       {
         name: "fix",
         kind: "switch",
-        summary: "put right what is safe to: permissions of our own files",
+        summary: "put right what is safe to: permissions of our own files, sockets that nobody listens on",
       },
       ...JSON_FLAGS,
     ],

@@ -2,7 +2,7 @@ import { isAivaultError, type WireCapability, type WireNewCapability } from "@ai
 import type { OperatorClient } from "@aivault/client/operator";
 import { isOn, list, text, wantsJson } from "../args.ts";
 import type { Context } from "../context.ts";
-import { usageError } from "../errors.ts";
+import { CliError, usageError } from "../errors.ts";
 import type { Output } from "../output.ts";
 import { capabilityShape } from "../shapes.ts";
 import { counted, table } from "../table.ts";
@@ -10,9 +10,10 @@ import { wrap } from "../wrap.ts";
 import { callText, describeShape } from "./describe.ts";
 
 /** What may be invoked, and for an operator also what could be. An agent may ask too. */
-export async function runList({ args, out, session }: Context): Promise<void> {
+export async function runList(context: Context): Promise<void> {
+  const { args, out, session } = context;
   const provider = text(args, "provider");
-  const all = (await session.asEither((client) => client.capabilities())).filter(
+  const all = (await known(context)).filter(
     (capability) =>
       (provider === undefined || capability.provider === provider) &&
       (capability.ready || !isOn(args, "ready")),
@@ -43,6 +44,16 @@ export async function runList({ args, out, session }: Context): Promise<void> {
     out.note(
       "none is ready yet; `aivault secrets create NAME` with the name of a provider's key makes its own so",
     );
+  }
+}
+
+async function known(context: Context): Promise<readonly WireCapability[]> {
+  try {
+    return await context.session.asEither((client) => client.capabilities());
+  } catch (error) {
+    const { isNoVaultYet, offeredCapabilities } = await import("../offered.ts");
+    if (await isNoVaultYet(context, error)) return await offeredCapabilities(context);
+    throw error;
   }
 }
 
@@ -97,14 +108,30 @@ function missingLines(capabilities: readonly WireCapability[]): readonly string[
   );
 }
 
-export async function runDescribe({ args, out, session }: Context): Promise<void> {
-  const id = args.positionals["id"] as string;
-  const capability = await session.asCaller((client) => client.describe(id));
+export async function runDescribe(context: Context): Promise<void> {
+  const { args, out } = context;
+  const capability = await describe(context, args.positionals["id"] as string);
   if (wantsJson(args) || !out.isTerminal) {
     out.json(describeShape(capability));
     return;
   }
   for (const line of callText(capability, out.colors)) out.answer(line);
+}
+
+async function describe(context: Context, id: string): Promise<WireCapability> {
+  try {
+    return await context.session.asCaller((client) => client.describe(id));
+  } catch (error) {
+    const { isNoVaultYet, offeredCapabilities } = await import("../offered.ts");
+    if (!(await isNoVaultYet(context, error))) throw error;
+    const found = (await offeredCapabilities(context)).find((capability) => capability.id === id);
+    if (found !== undefined) return found;
+    throw new CliError(
+      "CLI_INPUT",
+      `the registry has no capability \`${id}\``,
+      "`aivault capability list` shows what there is",
+    );
+  }
 }
 
 export async function runCreate(context: Context): Promise<void> {

@@ -9,7 +9,7 @@ import {
 } from "@aivault/client";
 import { isOn, text } from "../args.ts";
 import type { Context } from "../context.ts";
-import { CliError } from "../errors.ts";
+import { CliError, usageError } from "../errors.ts";
 import { EXIT } from "../exit-status.ts";
 import {
   completeRequest,
@@ -70,6 +70,8 @@ export async function call(context: Context): Promise<Answer> {
     out.warn("--client-ip is ignored: the daemon sees who calls");
   }
 
+  refuseScope(context);
+
   const payload = await readPayload(context);
   if (payload !== null) {
     const envelope = envelopeFromPayload(payload, capability, { ...options, dryRun });
@@ -86,6 +88,19 @@ export async function call(context: Context): Promise<Answer> {
       ? { plan: await client.plan(capability, complete, options) }
       : { response: await client.invoke(capability, complete, options) };
   });
+}
+
+/**
+ * Older scripts say where a call acts, and the daemon believed them. It no longer does (G13), and a call
+ * that ignored it would use another credential than the script means.
+ */
+function refuseScope({ args }: Context): void {
+  const flag = ["workspace-id", "group-id"].find((name) => args.flags[name] !== undefined);
+  if (flag === undefined) return;
+  throw usageError(
+    `--${flag} is not for callers to say: a call acts in the workspace of its token`,
+    "name the credential with --credential, or have the operator mint a token: `aivault token mint --workspace-id ID --capability ID`",
+  );
 }
 
 async function completed(

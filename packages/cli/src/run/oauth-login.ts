@@ -25,7 +25,7 @@ type Finished = Extract<WireOAuthResult, { done: true }>;
 
 export async function runLogin(context: Context): Promise<number> {
   const { args, session } = context;
-  const operator = await session.operator({ orInit: true });
+  const operator = await session.operator();
   const finished = isOn(args, "device")
     ? await throughDevice(context, operator)
     : await throughBrowser(context, operator);

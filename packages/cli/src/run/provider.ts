@@ -1,4 +1,4 @@
-import { isAivaultError, type WireProvider } from "@aivault/client";
+import { isAivaultError, type WireProvider, type WireProviders } from "@aivault/client";
 import { text, wantsJson } from "../args.ts";
 import { confirmed } from "../confirm.ts";
 import type { Context } from "../context.ts";
@@ -6,8 +6,9 @@ import { CliError } from "../errors.ts";
 import { counted, table } from "../table.ts";
 import { readTextInput } from "../text-input.ts";
 
-export async function runList({ args, out, session }: Context): Promise<void> {
-  const { items, registryDigest } = await (await session.operator()).providers();
+export async function runList(context: Context): Promise<void> {
+  const { args, out, session } = context;
+  const { items, registryDigest } = await known(context);
   if (wantsJson(args)) {
     out.json({ providers: items, registryDigest, path: session.location.root });
     return;
@@ -27,13 +28,42 @@ export async function runList({ args, out, session }: Context): Promise<void> {
     provider.origin === "registry" ? "built in" : "yours",
   ]);
   for (const line of table(columns, rows, out.columns)) out.answer(line);
-  out.note(
-    `${counted(items.length, "provider")}; built-in definitions ${registryDigest.slice(0, 16)}…`,
-  );
+  const digest =
+    registryDigest === null ? "" : `; built-in definitions ${registryDigest.slice(0, 16)}…`;
+  out.note(`${counted(items.length, "provider")}${digest}`);
 }
 
-export async function runDescribe({ args, out, session }: Context): Promise<void> {
-  out.json(await (await session.operator()).provider(args.positionals["id"] as string));
+async function known(
+  context: Context,
+): Promise<{ items: WireProviders["items"]; registryDigest: string | null }> {
+  try {
+    return await (await context.session.operator()).providers();
+  } catch (error) {
+    const { isNoVaultYet, offeredProviders } = await import("../offered.ts");
+    if (!(await isNoVaultYet(context, error))) throw error;
+    return { items: await offeredProviders(context), registryDigest: null };
+  }
+}
+
+export async function runDescribe(context: Context): Promise<void> {
+  const id = context.args.positionals["id"] as string;
+  context.out.json(await describe(context, id));
+}
+
+async function describe(context: Context, id: string): Promise<WireProvider> {
+  try {
+    return await (await context.session.operator()).provider(id);
+  } catch (error) {
+    const { isNoVaultYet, offeredProviders } = await import("../offered.ts");
+    if (!(await isNoVaultYet(context, error))) throw error;
+    const found = (await offeredProviders(context)).find((provider) => provider.id === id);
+    if (found !== undefined) return found;
+    throw new CliError(
+      "CLI_INPUT",
+      `the registry has no provider \`${id}\``,
+      "`aivault provider list` shows what there is",
+    );
+  }
 }
 
 export async function runAdd(context: Context): Promise<void> {
