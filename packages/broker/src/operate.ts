@@ -22,12 +22,14 @@ import { BrokerError } from "./errors.ts";
 import { contextOf, isWithinReach } from "./isolation.ts";
 import { hostOfTokenUrl } from "./oauth-tokens.ts";
 import { requirePin } from "./plan.ts";
-import type { ProvisionSources } from "./provision.ts";
+import { type ProvisionSources, readExisting } from "./provision.ts";
 import { readMembers, readStringRecord } from "./shape.ts";
 import type { NewBinding, NewCapability, NewCredential } from "./views.ts";
 
 /**
  * Makes a credential by hand, through the validator that loads it (W-C2).
+ *
+ * One that was provisioned under the same id and knows less (a tenant, a region) makes way for it.
  *
  * @throws {BrokerError} `conflict`: the id is taken; `invalid_request`; `secret_not_found`;
  * `policy_violation` with `secret_pinned`: it would take a pinned secret elsewhere (G4).
@@ -80,22 +82,37 @@ export async function createCredential(
     requireWithin(scope, secret);
   }
   await vault.transaction(async (tx) => {
-    if ((await tx.getDocument("credential", document.id)) !== null) {
+    const stored = await tx.getDocument("credential", document.id);
+    const existing = stored === null ? null : await readExisting(tx, document.id);
+    if (stored !== null && !isProvisionedLike(existing, document)) {
       throw new BrokerError("conflict", `there is a credential \`${document.id}\` already`, {
         hint: `aivault credential delete ${document.id}`,
       });
     }
     await tx.putDocument("credential", document.id, serializeCredential(document), {
-      expectedRevision: null,
+      expectedRevision: stored?.revision ?? null,
     });
     await vault.audit.append({
       kind: "credential.created",
+      replaced: stored !== null,
       credential: document.id,
       provider: document.provider,
       hosts: [...credential.hosts],
     });
   });
   return credential;
+}
+
+/** Made by storing a secret, and about the same account as far as it goes: nobody decided anything there. */
+function isProvisionedLike(
+  existing: CredentialDocument | null,
+  { provider, scope }: CredentialDocument,
+): boolean {
+  return (
+    existing?.origin === "registry" &&
+    existing.provider === provider &&
+    JSON.stringify(existing.scope) === JSON.stringify(scope)
+  );
 }
 
 /** Every host that a credential's secrets go to. The registry answers for its own token endpoints. */

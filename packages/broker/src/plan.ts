@@ -156,7 +156,7 @@ function findHost(capability: Capability, credential: Credential): string {
       throw new BrokerError(
         "policy_violation",
         `credential \`${credential.id}\` does not say which \`${missing.join("`, `")}\` of \`${host}\` is meant`,
-        { reason: "host_not_allowed" },
+        { reason: "host_not_allowed", hint: hintForVariable(definition, missing[0] ?? "") },
       );
     }
   }
@@ -165,6 +165,13 @@ function findHost(capability: Capability, credential: Credential): string {
   // An internal host was allowed by name and port; it is no public name that could be derived.
   if (capability.origin === "operator" && credential.hosts.includes(host)) return host;
   return permit(deriveHost(host, credential.hosts));
+}
+
+function hintForVariable(definition: Provider | null, name: string): string {
+  const [stored] = definition?.hostVariables?.[name]?.env ?? [];
+  return stored === undefined
+    ? "aivault credential create"
+    : `aivault secrets create --name ${stored}`;
 }
 
 /**

@@ -1,5 +1,6 @@
 import {
   hostVariableFromSecret,
+  hostVariableFromText,
   hostVariableNames,
   isHostTemplate,
   type Provider,
@@ -179,18 +180,29 @@ function withoutOptional(
   return { ...document, secrets: Object.fromEntries(entries.filter(([, id]) => id !== secretId)) };
 }
 
-/** The provider that claims one of these names. */
+/** The provider that claims one of these names, for a secret or for a variable of its hosts. */
 function claimant(registry: Registry, names: readonly string[]): Provider | null {
   const providers = new Set(
     names.flatMap((name) => {
       const claim = registry.claimOf(name);
-      return claim === null ? [] : [claim.provider];
+      return claim === null ? variableClaimants(registry, name) : [claim.provider];
     }),
   );
   const [provider = null, ...others] = providers;
   if (others.length === 0) return provider;
   const ids = [...providers].map(({ id }) => `\`${id}\``).join(" and ");
   throw new BrokerError("invalid_request", `the names belong to ${ids}; a secret has one provider`);
+}
+
+function variableClaimants({ providers }: Registry, name: string): readonly Provider[] {
+  return providers.filter(({ hostVariables = {} }) =>
+    Object.values(hostVariables).some(({ env = [] }) => env.includes(name)),
+  );
+}
+
+/** The names under which the values of a provider's host variables are stored. */
+function variableNames({ hostVariables = {} }: Provider): readonly string[] {
+  return Object.values(hostVariables).flatMap(({ env = [] }) => env);
 }
 
 async function provision(
@@ -202,6 +214,7 @@ async function provision(
 ): Promise<Provisioning> {
   if (provider === null) return NOTHING;
   const names = new Set([secret.name, ...secret.aliases]);
+  const tellsVariable = variableNames(provider).some((name) => names.has(name));
   let result: Provisioning = {
     ...NOTHING,
     provider: provider.id,
@@ -211,7 +224,7 @@ async function provision(
     const concerned = alternative.secrets.some((definition) =>
       [definition.name, ...(definition.aliases ?? [])].some((name) => names.has(name)),
     );
-    if (!concerned) continue;
+    if (!concerned && !tellsVariable) continue;
     const { found, missing } = await findSecrets(tx, alternative, secret.scope);
     if (missing.length > 0) {
       if (result.credential === null) result = { ...result, missing };
@@ -264,7 +277,11 @@ async function findSecrets(
   return { found, missing };
 }
 
-async function readExisting(tx: VaultTransaction, id: string): Promise<CredentialDocument | null> {
+/** The credential document of this id; null when there is none, or none that can be read. */
+export async function readExisting(
+  tx: VaultTransaction,
+  id: string,
+): Promise<CredentialDocument | null> {
   const stored = await tx.getDocument("credential", id);
   if (stored === null) return null;
   try {
@@ -299,7 +316,8 @@ function unsetVariables(
   values: Readonly<Record<string, string>>,
 ): readonly string[] {
   const templates = provider.hosts.filter(isHostTemplate);
-  return [...new Set(templates.flatMap((host) => missingVariables(provider, host, values)))];
+  const names = new Set(templates.flatMap((host) => missingVariables(provider, host, values)));
+  return [...names].map((name) => provider.hostVariables?.[name]?.env?.[0] ?? name);
 }
 
 /** What a provider's secrets tell about the account that they belong to. */
@@ -321,7 +339,7 @@ async function knownAccount(
 ): Promise<Account> {
   if (provider === null) return NO_ACCOUNT;
   const readOff = async (
-    { name, aliases = [] }: SecretDefinition,
+    { name, aliases = [] }: Pick<SecretDefinition, "name" | "aliases">,
     find: (text: string) => string | null,
   ): Promise<string | null> => {
     const read = (bytes: Uint8Array) => find(new TextDecoder().decode(bytes));
@@ -332,7 +350,14 @@ async function knownAccount(
   const hostVariables: Record<string, string> = {};
   for (const name of new Set(provider.hosts.flatMap(hostVariableNames))) {
     const variable = provider.hostVariables?.[name];
-    if (variable?.fromSecret === undefined) continue;
+    if (variable === undefined) continue;
+    for (const stored of variable.env ?? []) {
+      const found = await readOff({ name: stored }, (text) =>
+        hostVariableFromText(provider, name, text),
+      );
+      if (found !== null) hostVariables[name] = found;
+    }
+    if (variable.fromSecret === undefined) continue;
     const tellers = new Set(variable.fromSecret.map(({ placeholder }) => placeholder));
     for (const definition of provider.secrets) {
       const { placeholder } = definition;

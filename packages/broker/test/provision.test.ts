@@ -4,6 +4,7 @@ import {
   caller,
   createHarness,
   type Harness,
+  invocation,
   operator,
   utf8,
 } from "./support/harness.ts";
@@ -53,6 +54,47 @@ describe("storing secrets", () => {
       ready: false,
       missing: ["OPENAI_API_KEY"],
     });
+  });
+
+  it("is told the tenant by the provider's name for it, before or after", async () => {
+    const token = "shpat_0123456789abcdef0123456789abcdef";
+    const made = await store("SHOPIFY_ACCESS_TOKEN", token);
+    expect(made.provisioning).toMatchObject({ credential: "shopify", missing: ["SHOPIFY_SHOP"] });
+    const invoke = {
+      capability: "shopify/admin",
+      request: { method: "GET", path: "/admin/api/2026-10/shop.json" },
+    };
+    await expect(harness.broker.plan(invocation(invoke))).rejects.toMatchObject({
+      reason: "host_not_allowed",
+      hint: "aivault secrets create --name SHOPIFY_SHOP",
+    });
+    const told = await store("SHOPIFY_SHOP", "https://Acme.myshopify.com/\n");
+    expect(told.secret.pinnedProvider).toBe("shopify");
+    expect(told.provisioning).toMatchObject({ credential: "shopify", missing: [] });
+    const { url } = await harness.broker.plan(invocation(invoke));
+    expect(url).toBe("https://acme.myshopify.com/admin/api/2026-10/shop.json");
+    // It moved; and the token is stored anew.
+    await harness.broker.rotateSecret(told.secret.secretId, utf8("moved"));
+    await harness.broker.rotateSecret(made.secret.secretId, utf8(token));
+    expect(await harness.broker.listCredentials()).toMatchObject([
+      { id: "shopify", hosts: ["moved.myshopify.com"] },
+    ]);
+    await store("AWS_REGION", "eu-central-1");
+    await store("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE");
+    await store("AWS_SECRET_ACCESS_KEY", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY");
+    const aws = (await harness.broker.listCredentials()).find(({ id }) => id === "aws");
+    expect(aws?.hosts).toContain("s3.eu-central-1.amazonaws.com");
+  });
+
+  it("G4: leaves a tenant open that is none", async () => {
+    await store("SHOPIFY_ACCESS_TOKEN", "shpat_0123456789abcdef0123456789abcdef");
+    for (const shop of ["evil.test", "acme.myshopify.com.evil.test", "a/b", "a@b", ""]) {
+      const { secretId } = await harness.broker.findSecret("SHOPIFY_SHOP").catch(async () => {
+        return (await store("SHOPIFY_SHOP", "-")).secret;
+      });
+      if (shop !== "") await harness.broker.rotateSecret(secretId, utf8(shop));
+      expect(await harness.broker.listCredentials()).toMatchObject([{ id: "shopify", hosts: [] }]);
+    }
   });
 
   it("pins a secret that is renamed to a claimed name", async () => {
@@ -247,6 +289,32 @@ describe("credentials and capabilities made by hand", () => {
     ).rejects.toMatchObject({ code: "policy_violation", reason: "host_not_allowed" });
     const made = await harness.broker.createCredential({ ...shop, hosts: ["acme.myshopify.com"] });
     expect(made.hosts).toEqual(["acme.myshopify.com"]);
+  });
+
+  it("takes the place of what was provisioned, and of nothing that somebody decided", async () => {
+    await store("SHOPIFY_ACCESS_TOKEN", "shpat_0123456789abcdef0123456789abcdef");
+    const shop = {
+      id: "shopify",
+      provider: "shopify",
+      secrets: { secret: "SHOPIFY_ACCESS_TOKEN" },
+      hosts: ["acme.myshopify.com"],
+    };
+    const conflict = { code: "conflict" };
+    const elsewhere = { kind: "workspace", workspaceId: "w1" } as const;
+    await expect(
+      harness.broker.createCredential({ ...shop, scope: elsewhere }),
+    ).rejects.toMatchObject(conflict);
+    expect((await harness.broker.createCredential(shop)).hosts).toEqual(["acme.myshopify.com"]);
+    await expect(harness.broker.createCredential(shop)).rejects.toMatchObject(conflict);
+    // Nor does storing the secret again undo it.
+    const { secretId } = await harness.broker.findSecret("SHOPIFY_ACCESS_TOKEN");
+    await harness.broker.rotateSecret(secretId, utf8("shpat_1123456789abcdef0123456789abcdef"));
+    expect(await harness.broker.listCredentials()).toMatchObject([
+      { id: "shopify", origin: "operator", hosts: ["acme.myshopify.com"] },
+    ]);
+    expect(await auditEvents(harness.vault)).toContainEqual(
+      expect.objectContaining({ kind: "credential.created", replaced: true }),
+    );
   });
 
   it("W-F3: keeps a workspace's secret inside its workspace", async () => {

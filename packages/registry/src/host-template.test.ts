@@ -6,10 +6,12 @@ import {
   expandHost,
   hostMatchesTemplate,
   hostVariableFromSecret,
+  hostVariableFromText,
   regionFromSecret,
   resolveHost,
 } from "./host-template.ts";
 import { parseProvider } from "./parse-provider.ts";
+import type { Provider } from "./provider.ts";
 
 const acme = parseProvider(sample());
 const TENANT = "{tenant}.acme.example";
@@ -47,6 +49,35 @@ describe("expandHost", () => {
       }),
     );
   }, 60_000);
+});
+
+describe("hostVariableFromText", () => {
+  const shops: Provider = {
+    ...acme,
+    hosts: ["{shop}.example.com"],
+    hostVariables: { shop: { description: "", pattern: "^[a-z0-9-]+$", env: ["SHOP"] } },
+  };
+
+  it.each(["mine", " Mine\n", "mine.example.com", "https://mine.example.com/"])(
+    "reads the value off %j",
+    (text) => {
+      expect(hostVariableFromText(shops, "shop", text)).toBe("mine");
+    },
+  );
+
+  it.each([
+    "",
+    "a.b",
+    "a.b.example.com",
+    "mine.example.org",
+    "mine.example.com.evil.test",
+    "mine@evil.test/.example.com",
+    "http://mine.example.com",
+    "mine.example.com/admin",
+  ])("G4: reads nothing off %j", (text) => {
+    expect(hostVariableFromText(shops, "shop", text)).toBeNull();
+    expect(hostVariableFromText(shops, "none", text)).toBeNull();
+  });
 });
 
 describe("hostVariableFromSecret", () => {

@@ -71,6 +71,35 @@ export function hostVariableFromSecret(
   return null;
 }
 
+/**
+ * Reads a host variable off what a person stored under one of its `env` names: the value itself, or a host
+ * of the provider with it (`acme` or `acme.example.com`, with or without `https://`).
+ *
+ * @returns The value, or null when it is none that the variable accepts.
+ */
+export function hostVariableFromText(
+  provider: Provider,
+  name: string,
+  text: string,
+): string | null {
+  const variable = provider.hostVariables?.[name];
+  if (variable === undefined) return null;
+  const bare = text
+    .trim()
+    .replace(/^https:\/\//i, "")
+    .replace(/\/$/, "")
+    .toLowerCase();
+  if (accepts(variable, bare)) return bare;
+  for (const template of provider.hosts) {
+    if (hostVariableNames(template).join() !== name) continue;
+    const [before = "", after = ""] = template.split(`{${name}}`);
+    if (!bare.startsWith(before) || !bare.endsWith(after)) continue;
+    const value = bare.slice(before.length, bare.length - after.length);
+    if (accepts(variable, value)) return value;
+  }
+  return null;
+}
+
 /** The fixed text after the last variable of a template, from its first dot: what to index it by. */
 export const fixedSuffix = (template: string): string => {
   const rest = template.slice(template.lastIndexOf("}") + 1);

@@ -3,6 +3,7 @@ export { isRegistryError, RegistryError, type RegistryErrorCode } from "./errors
 export {
   expandHost,
   hostVariableFromSecret,
+  hostVariableFromText,
   hostVariableNames,
   isHostTemplate,
   regionFromSecret,

@@ -8,6 +8,7 @@ it("exports exactly these values", () => {
     "createRegistry",
     "expandHost",
     "hostVariableFromSecret",
+    "hostVariableFromText",
     "hostVariableNames",
     "isHostTemplate",
     "isRegistryError",
