@@ -1,20 +1,23 @@
 // The floor: node:http and undici `dispatch`, one header added, nothing checked. Started as a process:
-// stdin carries {"socket","port","caPath","authorization"} so that no key is in an argument list.
+// stdin carries {"socket","port","caPath","host","authorization"} so that no key is in an argument list.
 import { readFileSync } from "node:fs";
 import http from "node:http";
-import { text } from "node:stream/consumers";
+import { createInterface } from "node:readline";
 import { Pool } from "undici";
 
-const { socket, port, caPath, authorization } = JSON.parse(await text(process.stdin));
+const lines = createInterface({ input: process.stdin });
+const { socket, port, caPath, host, authorization } = JSON.parse(
+  await new Promise((resolve) => lines.once("line", resolve)),
+);
 const pool = new Pool(`https://127.0.0.1:${port}`, {
   connections: 128,
   pipelining: 1,
-  connect: { ca: readFileSync(caPath), servername: "api.openai.com" },
+  connect: { ca: readFileSync(caPath), servername: host },
 });
 const dropped = new Set(["host", "connection", "keep-alive", "transfer-encoding", "authorization"]);
 
 function requestHeaders(raw) {
-  const headers = ["host", "api.openai.com", "authorization", authorization];
+  const headers = ["host", host, "authorization", authorization];
   for (let i = 0; i < raw.length; i += 2) {
     if (!dropped.has(raw[i].toLowerCase())) headers.push(raw[i], raw[i + 1]);
   }
@@ -53,4 +56,4 @@ http
       },
     );
   })
-  .listen(socket, () => process.send?.("ready") ?? console.log("ready"));
+  .listen(socket, () => console.log("ready"));

@@ -1,5 +1,5 @@
 import type { Duplex } from "node:stream";
-import { matchesCapability, parseRedirect, redirectedMethod } from "@aivault/policy";
+import { type Envelope, matchesCapability, parseRedirect, redirectedMethod } from "@aivault/policy";
 import type { PathRule, Registry } from "@aivault/registry";
 import type {
   AuditEvent,
@@ -49,7 +49,7 @@ import {
   rotateSecret,
   updateSecret,
 } from "./provision.ts";
-import { missingSecrets, resolveCredential, serves } from "./resolve.ts";
+import { credentialNotFound, missingSecrets, resolveCredential, serves } from "./resolve.ts";
 import { type ServedBy, servedBy } from "./served-by.ts";
 import { type BrokerSettings, type ResolvedSettings, resolveSettings } from "./settings.ts";
 import { relaySocket, requireProtocols, type SocketHead } from "./socket-relay.ts";
@@ -177,6 +177,7 @@ export class Broker {
     const trace = new DecisionTrace();
     try {
       const { planned } = await this.#decide(invocation, false, trace);
+      trace.pass("limits", "within every rate");
       return {
         decision: "allow",
         steps: trace.steps(null),
@@ -212,32 +213,35 @@ export class Broker {
   async #decide(
     invocation: Invocation,
     spend: boolean,
-    trace = new DecisionTrace(),
+    trace: DecisionTrace | null = null,
   ): Promise<{ planned: PlannedRequest; policy: CapabilityPolicy; leave: () => void }> {
     const { envelope, principal, requestId } = invocation;
     let leave = () => {};
     try {
-      const catalog = await this.#currentCatalog();
-      const planned = await this.#planOn(catalog, invocation, trace);
+      const catalog = this.#presentCatalog() ?? (await this.#currentCatalog());
+      const planned = this.#planOn(catalog, invocation, trace) ?? (await this.#notFound(envelope));
       const { capability, credential } = planned;
       const demanded = policyOf(capability.id, catalog);
-      const grants = invocation.context?.grants ?? [];
+      const grants = invocation.context?.grants ?? NO_GRANTS;
       const counted = countedUses(capability.id, demanded, grants);
-      if (spend) leave = await this.#limits.enter(counted);
-      else await this.#limits.check(counted);
-      trace.pass("limits", "within every rate");
-      const policy = { ...demanded, ...exchangeLimits(demanded, grants) };
-      // G18: before the provider is contacted. If it cannot be written, nothing is sent.
+      if (counted.length > 0) {
+        if (spend) leave = await this.#limits.enter(counted);
+        else await this.#limits.check(counted);
+      }
+      const policy =
+        grants.length === 0 ? demanded : { ...demanded, ...exchangeLimits(demanded, grants) };
+      // G18: before the provider is contacted. If it cannot be written, nothing is sent. Members are in
+      // the order in which the log writes them.
       await this.#append({
-        kind: spend ? "invocation.decided" : "invocation.planned",
-        requestId,
-        decision: "allow",
-        principal: describePrincipal(principal),
         capability: capability.id,
         credential: credential.id,
-        method: planned.method,
+        decision: "allow",
         host: planned.host,
+        kind: spend ? "invocation.decided" : "invocation.planned",
+        method: planned.method,
         path: cut(planned.target.path),
+        principal: describePrincipal(principal),
+        requestId,
         rule: planned.rule,
       });
       return { planned, policy, leave };
@@ -257,32 +261,46 @@ export class Broker {
     }
   }
 
-  async #planOn(
+  /** @returns Null when there is no credential; {@link #notFound} then says which is missing. */
+  #planOn(
     catalog: Catalog,
     { envelope, principal, context }: Invocation,
-    trace: DecisionTrace,
-  ): Promise<PlannedRequest> {
+    trace: DecisionTrace | null,
+  ): PlannedRequest | null {
     const capability = findCapability(envelope.capability, catalog, this.#registry);
     if (capability === null) throw unknownCapability(envelope.capability);
-    trace.pass("capability", `\`${capability.id}\`, of the ${capability.origin}`);
-    const grants = context?.grants ?? [];
+    trace?.pass("capability", `\`${capability.id}\`, of the ${capability.origin}`);
+    const grants = context?.grants ?? NO_GRANTS;
     const pinned = requireGranted(grants, capability.id, envelope.credential);
-    trace.pass(
+    trace?.pass(
       "grant",
       grants.length === 0 ? "no token limits this caller" : "every token grants it",
     );
-    const { credential, because } = await resolveCredential(
+    const resolved = resolveCredential(
       capability,
       { principal, requested: envelope.credential, pinned, context },
-      { catalog, registry: this.#registry, vault: this.#vault },
+      catalog,
     );
-    trace.pass("credential", `\`${credential.id}\`: ${because}`);
+    if (resolved === null) return null;
+    const { credential, because } = resolved;
+    trace?.pass("credential", `\`${credential.id}\`: ${because}`);
     return planRequest(envelope, capability, credential, {
       registry: this.#registry,
       catalog,
       userAgent: this.#userAgent,
       trace,
     });
+  }
+
+  /** Throws what a caller is told for whose capability there is no credential. */
+  async #notFound({ capability: id }: Envelope): Promise<never> {
+    const catalog = await this.#currentCatalog();
+    const capability = findCapability(id, catalog, this.#registry);
+    if (capability === null) throw unknownCapability(id);
+    throw credentialNotFound(
+      capability,
+      await missingSecrets(capability, this.#vault, this.#registry),
+    );
   }
 
   async #execute(
@@ -299,6 +317,7 @@ export class Broker {
         onBytes: (count) => {
           progress.requestBytes += count;
         },
+        announced: invocation.announced,
       });
       const limits = deadlines(this.#settings.deadlines, policy, invocation.timeoutMs);
       const tail = await this.#executor.run(
@@ -306,7 +325,7 @@ export class Broker {
         (from, redirect) => this.#decideHop(invocation, planned.host, from, redirect),
       );
       // G18, B3: the outcome before the last byte; without it the response stays unfinished.
-      await record({ outcome: "completed" });
+      await record(COMPLETED);
       for (const chunk of tail) sink.data(chunk);
       sink.end();
     } catch (error) {
@@ -366,7 +385,7 @@ export class Broker {
         injected.clientCertificate?.privateKey.fill(0);
         injected.clientCertificate?.passphrase?.fill(0);
       }
-      await record({ outcome: "completed" });
+      await record(COMPLETED);
     } catch (error) {
       throw await recordFailure(record, error, signal);
     } finally {
@@ -382,12 +401,18 @@ export class Broker {
     const progress: Progress = { requestBytes: 0, status: 0, responseBytes: 0, redactions: 0 };
     const record: Recorder = (outcome) =>
       this.#append({
-        kind: "invocation.completed",
-        requestId: invocation.requestId,
         capability: planned.capability.id,
-        ...outcome,
-        ...progress,
+        ...(outcome.outcome === "completed" ? null : { code: outcome.code }),
         durationMs: this.#now() - startedAtMs,
+        kind: "invocation.completed",
+        ...(outcome.outcome === "completed" ? null : { message: outcome.message }),
+        outcome: outcome.outcome,
+        ...(outcome.outcome === "completed" ? null : { reason: outcome.reason }),
+        redactions: progress.redactions,
+        requestBytes: progress.requestBytes,
+        requestId: invocation.requestId,
+        responseBytes: progress.responseBytes,
+        status: progress.status,
       });
     return { record, progress };
   }
@@ -414,24 +439,21 @@ export class Broker {
       const method = redirectedMethod(redirect.status, from.method);
       const dropsBody = redirect.status === 303 || method !== from.method;
       const { request } = envelope;
-      const again = await this.#planOn(
-        catalog,
-        {
-          ...invocation,
-          envelope: {
-            ...envelope,
-            request: {
-              ...request,
-              method,
-              path: target,
-              ...(dropsBody
-                ? { headers: request.headers.filter(isNotAboutBody), body: { kind: "none" } }
-                : {}),
-            },
+      const redirected: Invocation = {
+        ...invocation,
+        envelope: {
+          ...envelope,
+          request: {
+            ...request,
+            method,
+            path: target,
+            ...(dropsBody
+              ? { headers: request.headers.filter(isNotAboutBody), body: { kind: "none" } }
+              : {}),
           },
         },
-        new DecisionTrace(),
-      );
+      };
+      const again = this.#planOn(catalog, redirected, null) ?? (await this.#notFound(envelope));
       // Once the credential was left behind it does not come back: another party chose this URL.
       const keepsCredential =
         sameOrigin && !from.anonymous && again.host === host && again.port === port;
@@ -740,9 +762,15 @@ export class Broker {
     };
   }
 
+  /** The catalog, where it is the present one; null where {@link #currentCatalog} has work to do. */
+  #presentCatalog(): Catalog | null {
+    const { locked, revision } = this.#vault;
+    return !locked && this.#catalog?.revision === revision ? this.#catalog : null;
+  }
+
   /** The documents at the vault's present revision: nothing outlives a change (G13). */
   async #currentCatalog(): Promise<Catalog> {
-    const { locked, revision } = this.#vault.status();
+    const { locked, revision } = this.#vault;
     if (locked) {
       this.#catalog = null;
       throw new BrokerError("vault_locked", "the vault is locked; an operator can unlock it", {
@@ -758,17 +786,31 @@ export class Broker {
     const catalog = await guard(() => this.#loading as Promise<Catalog>);
     this.#catalog = catalog;
     // A change that came while loading makes another round.
-    return this.#vault.status().revision === catalog.revision
-      ? catalog
-      : await this.#currentCatalog();
+    return this.#vault.revision === catalog.revision ? catalog : await this.#currentCatalog();
   }
 
-  async #append(event: AuditEvent): Promise<void> {
-    await guard(() => this.#vault.audit.append(event));
+  #append(event: AuditEvent): Promise<unknown> {
+    return this.#vault.audit.append(event).catch(rethrow);
   }
 }
 
-type Recorder = (outcome: Record<string, string | null>) => Promise<void>;
+type Outcome =
+  | { readonly outcome: "completed" }
+  | {
+      readonly outcome: "cancelled" | "failed";
+      readonly code: string;
+      readonly reason: string | null;
+      readonly message: string;
+    };
+
+type Recorder = (outcome: Outcome) => Promise<unknown>;
+
+const COMPLETED = { outcome: "completed" } as const;
+const NO_GRANTS: readonly TokenGrant[] = [];
+
+function rethrow(error: unknown): never {
+  throw toBrokerError(error);
+}
 
 /** @returns The failure, recorded as far as that is possible. */
 async function recordFailure(
@@ -802,6 +844,8 @@ function countedUses(
   policy: CapabilityPolicy,
   grants: readonly TokenGrant[],
 ): readonly Counted[] {
+  const isBounded = policy.requestsPerMinute !== undefined || policy.concurrency !== undefined;
+  if (!isBounded && grants.length === 0) return NOTHING_COUNTED;
   return [
     { id: capabilityId, name: `\`${capabilityId}\``, limits: policy },
     ...grants.flatMap(({ tokenId, limits }) =>
@@ -809,6 +853,8 @@ function countedUses(
     ),
   ];
 }
+
+const NOTHING_COUNTED: readonly Counted[] = [];
 
 function unknownCapability(id: string): BrokerError {
   const shown = cut(id, 100).replaceAll(/[^\x21-\x7e]/g, "?");
@@ -833,6 +879,9 @@ function deadlines(
   policy: CapabilityPolicy,
   timeoutMs: number | undefined,
 ): UpstreamLimits {
+  if (timeoutMs === undefined && policy.totalMs === undefined && policy.idleMs === undefined) {
+    return base;
+  }
   const totalMs = Math.min(
     base.totalMs === 0 ? Number.POSITIVE_INFINITY : base.totalMs,
     policy.totalMs ?? Number.POSITIVE_INFINITY,
@@ -847,13 +896,17 @@ function deadlines(
 
 function describePrincipal(principal: Principal): Record<string, string | number | null> {
   const { kind, transport, uid, pid, tokenId } = principal;
-  return { kind, transport, uid, pid, ...(tokenId === undefined ? {} : { tokenId }) };
+  return tokenId === undefined
+    ? { kind, pid, transport, uid }
+    : { kind, pid, tokenId, transport, uid };
 }
 
 const AUDIT_TEXT_CHARS_MAX = 512;
+const ASCII = /^[ -~]*$/;
 
 function cut(text: string, charsMax = AUDIT_TEXT_CHARS_MAX): string {
   const shown = text.length > charsMax ? `${text.slice(0, charsMax)}…` : text;
+  if (ASCII.test(shown)) return shown;
   // Half of a surrogate pair is not Unicode, and the log refuses what is not.
   return shown.replaceAll(/\p{Cs}/gu, "?");
 }

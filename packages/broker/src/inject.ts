@@ -54,11 +54,7 @@ export async function injectCredential(
 ): Promise<InjectedRequest> {
   const { credential } = planned;
   if (planned.anonymous) return withoutCredential(planned, body);
-  const used = new Map<string, string>();
-  for (const placeholder of schemePlaceholders(credential.auth)) {
-    const secretId = credential.secrets[placeholder];
-    if (secretId !== undefined) used.set(placeholder, secretId);
-  }
+  const secretsUsed = secretsOf(credential);
   const headers =
     body.contentType === null
       ? planned.headers
@@ -67,14 +63,17 @@ export async function injectCredential(
   const hidden = publicPlaceholders(credential.auth);
   let versions = "";
   const opening = { vault, registry, planned, onOpen: (id: string) => (versions += `${id} `) };
-  const minted = new Map<string, Uint8Array>();
-  if (accessToken !== null) minted.set("access_token", new TextEncoder().encode(accessToken));
-  return await openSecrets(opening, [...used], minted, (secrets) => {
+  const minted = accessToken === null ? null : new TextEncoder().encode(accessToken);
+  const opened = new Map<string, Uint8Array>();
+  if (minted !== null) opened.set("access_token", minted);
+  return await openSecrets(opening, secretsUsed, 0, opened, (secrets) => {
     const injection = inject(credential, secrets, context);
-    const sensitive = [...secrets].flatMap(([name, value]) => (hidden.has(name) ? [] : [value]));
-    const redactor = new Redactor([...sensitive, ...injection.derived]);
+    const sensitive: Uint8Array[] = [];
+    for (const [name, value] of secrets) if (!hidden.has(name)) sensitive.push(value);
+    sensitive.push(...injection.derived);
+    const redactor = new Redactor(sensitive);
     for (const derived of injection.derived) derived.fill(0);
-    for (const token of minted.values()) token.fill(0);
+    minted?.fill(0);
     return {
       headers: [...headers.map(({ name, value }) => [name, value] as const), ...injection.headers],
       path: joinTarget(injection.pathPrefix, planned.target, injection.params),
@@ -100,17 +99,17 @@ function withoutCredential(planned: PlannedRequest, body: RequestBody): Injected
 
 /** Parts of a credential that are no secret: providers print them in every answer. */
 function publicPlaceholders(auth: AuthScheme): ReadonlySet<string> {
+  if (auth.strategy !== "aws-sigv4" && auth.strategy !== "mtls") return NO_PLACEHOLDERS;
   if (auth.strategy === "aws-sigv4") return new Set([auth.accessKeyId]);
-  if (auth.strategy === "mtls") {
-    return new Set([auth.certificate, ...("ca" in auth ? [String(auth.ca)] : [])]);
-  }
-  return new Set();
+  return new Set([auth.certificate, ...("ca" in auth ? [String(auth.ca)] : [])]);
 }
+
+const NO_PLACEHOLDERS: ReadonlySet<string> = new Set();
 
 function signingContext(
   planned: PlannedRequest,
   headers: PlannedRequest["headers"],
-  { body }: RequestBody,
+  { body, payloadHash = null }: RequestBody,
   nowMs: number,
 ): SigningContext {
   return {
@@ -121,6 +120,7 @@ function signingContext(
     target: planned.target,
     headers,
     body: body === null || body instanceof Uint8Array ? body : "streamed",
+    payloadHash,
     nowMs,
   };
 }
@@ -133,21 +133,41 @@ interface Opening {
   readonly onOpen: (version: string) => void;
 }
 
-async function openSecrets<T>(
+type UsedSecret = readonly [placeholder: string, secretId: string];
+
+const used = new WeakMap<Credential, readonly UsedSecret[]>();
+
+/** The secrets that the credential's scheme opens. A change of the vault makes another credential. */
+function secretsOf(credential: Credential): readonly UsedSecret[] {
+  const known = used.get(credential);
+  if (known !== undefined) return known;
+  const found: UsedSecret[] = [];
+  for (const placeholder of schemePlaceholders(credential.auth)) {
+    const secretId = credential.secrets[placeholder];
+    if (secretId !== undefined) found.push([placeholder, secretId]);
+  }
+  used.set(credential, found);
+  return found;
+}
+
+/** Opens the secrets from `index` on, each within the last one's callback, into `opened`. */
+function openSecrets<T>(
   opening: Opening,
-  remaining: readonly (readonly [placeholder: string, secretId: string])[],
-  opened: OpenSecrets,
+  secrets: readonly UsedSecret[],
+  index: number,
+  opened: Map<string, Uint8Array>,
   use: (secrets: OpenSecrets) => T,
-): Promise<T> {
-  const [next, ...others] = remaining;
+): T | Promise<T> {
+  const next = secrets[index];
   if (next === undefined) return use(opened);
   const [placeholder, secretId] = next;
   const { vault, planned, registry, onOpen } = opening;
-  return await vault.useSecret(secretId, (value, { name, pinnedProvider, valueVersion }) => {
+  return vault.useSecret(secretId, (value, { name, pinnedProvider, valueVersion }) => {
     // G4: once more, on what the vault says at this moment.
     requirePin(name, pinnedProvider, [planned.host], planned.credential, registry);
     onOpen(`${secretId}:${valueVersion}`);
-    return openSecrets(opening, others, new Map([...opened, [placeholder, value]]), use);
+    opened.set(placeholder, value);
+    return openSecrets(opening, secrets, index + 1, opened, use);
   });
 }
 

@@ -48,8 +48,8 @@ export interface PlanOptions {
   readonly catalog: Catalog;
   /** For requests that bring no `user-agent`. */
   readonly userAgent: string;
-  /** Notes what each rule said. */
-  readonly trace: DecisionTrace;
+  /** Notes what each rule said, where somebody asked. */
+  readonly trace: DecisionTrace | null;
 }
 
 /**
@@ -65,7 +65,7 @@ export function planRequest(
 ): PlannedRequest {
   const { trace } = options;
   const method = permit(parseMethod(request.method));
-  trace.pass("method", method);
+  trace?.pass("method", method);
   // G7: what is matched here is what is sent, byte for byte. An encoded slash is read only where one of
   // the rules admits it, and `matchPath` then holds the others to refusing it.
   const encodedSlash = capability.rules.some(
@@ -73,19 +73,19 @@ export function planRequest(
   );
   const target = permit(parseTarget(request.path, { encodedSlash }));
   const rule = permit(allows(capability.rules, method, target.path, target.query));
-  trace.pass("path", `rule ${rule} of \`${capability.id}\` admits ${method} ${target.path}`);
+  trace?.pass("path", `rule ${rule} of \`${capability.id}\` admits ${method} ${target.path}`);
   const host = planHost(capability, credential);
   const port = capability.port ?? 443;
-  trace.pass("host", port === 443 ? host : `${host}:${port}`);
+  trace?.pass("host", port === 443 ? host : `${host}:${port}`);
   requirePins(credential, host, options);
-  trace.pass("secret", `every secret of \`${credential.id}\` may go there`);
+  trace?.pass("secret", `every secret of \`${credential.id}\` may go there`);
   const { placement } = formOf(credential);
   const passed = permit(requestHeaders(request.headers, { managed: placement.headers }));
-  trace.pass("headers", "none is the credential's or the connection's");
+  trace?.pass("headers", "none is the credential's or the connection's");
   const conflict = managedQueryConflict(target.query, placement.params);
   if (conflict !== null) permit(conflict);
   if (placement.path !== null) permit(managedPathConflict(target.path, placement.path));
-  trace.pass("query", "no parameter is the credential's");
+  trace?.pass("query", "no parameter is the credential's");
   return {
     capability,
     credential,
@@ -205,13 +205,11 @@ export function requirePin(
 ): void {
   if (pinnedProvider === null) return;
   const provider = registry.provider(pinnedProvider);
-  const allowed = new Set(provider === null ? [] : registeredHosts(provider));
+  const registered = provider === null ? NO_HOSTS : registeredHosts(provider);
   // Tenants' hosts are known only through a credential of the same provider, whose hosts the registry
   // expanded itself.
-  if (credential.definition?.id === pinnedProvider) {
-    for (const host of credential.hosts) allowed.add(host);
-  }
-  const outside = hosts.find((host) => !allowed.has(host));
+  const own = credential.definition?.id === pinnedProvider ? credential.hosts : [];
+  const outside = hosts.find((host) => !registered.has(host) && !own.includes(host));
   if (provider !== null && outside === undefined) return;
   throw new BrokerError(
     "policy_violation",
@@ -221,10 +219,19 @@ export function requirePin(
 }
 
 /** The hosts of a provider that are its own whoever the tenant is, in every region. */
-function registeredHosts({ hosts, regions = {} }: Provider): readonly string[] {
+function registeredHosts(provider: Provider): ReadonlySet<string> {
+  const known = hostsOfProviders.get(provider);
+  if (known !== undefined) return known;
+  const { hosts, regions = {} } = provider;
   const inRegions = Object.values(regions).flatMap((region) => Object.values(region.hosts));
-  return [...hosts, ...inRegions].filter((host) => !isHostTemplate(host));
+  const found = new Set([...hosts, ...inRegions].filter((host) => !isHostTemplate(host)));
+  hostsOfProviders.set(provider, found);
+  return found;
 }
+
+/** A definition does not change; another one of the same id is another object. */
+const hostsOfProviders = new WeakMap<Provider, ReadonlySet<string>>();
+const NO_HOSTS: ReadonlySet<string> = new Set();
 
 function addDefaults(
   passed: readonly HeaderPair[],

@@ -33,47 +33,28 @@ const SKIP_AFTER_BYTES = 4096;
  * lets anyone promise that no other copy exists.
  */
 export class Redactor {
-  readonly #patterns: SecretPattern[];
-  /** 1 for each byte a match can begin with. */
-  readonly #first = new Uint8Array(256);
-  /** The patterns that a match beginning with a byte can be of. */
-  readonly #starts: (SecretPattern[] | undefined)[] = new Array(256).fill(undefined);
+  #patterns: readonly SecretPattern[];
+  /** What a match can begin with. */
+  readonly #begins: BeginTables;
   readonly #bytesMin: number;
   #pairs: Uint32Array | null = null;
   #searched = 0;
   #found = 0;
   #branches = 0;
   #final = false;
+  #wiped = false;
 
   /** @param values - Every secret value in the request, parts and wholes. Borrowed, copied. */
   constructor(values: readonly Uint8Array[]) {
     this.#patterns = secretPatterns(values);
+    this.#begins = takeTables();
     let bytesMin = Number.POSITIVE_INFINITY;
     for (const pattern of this.#patterns) {
-      const { bytes, fold, lead } = pattern;
-      bytesMin = Math.min(bytesMin, bytes.length);
-      if (lead !== null) {
-        for (let byte = 0; byte < 256; byte++) {
-          if (lead[byte] === 1) this.#startsWith(byte, pattern);
-        }
-        continue;
-      }
-      for (const [raw] of unfolded(fold)[bytes[0] as number] ?? []) this.#startsWith(raw, pattern);
-      if (bytes[0] === SPACE) this.#startsWith(PLUS, pattern);
+      bytesMin = Math.min(bytesMin, pattern.bytes.length);
+      noteBeginnings(this.#begins, pattern);
     }
     this.#bytesMin = bytesMin;
-    // An escape may stand for the first character of any of them.
-    for (const byte of UNIT_BEGINNINGS) {
-      this.#starts[byte] = this.#patterns;
-      this.#first[byte] = this.#patterns.length === 0 ? 0 : 1;
-    }
-  }
-
-  #startsWith(byte: number, pattern: SecretPattern): void {
-    this.#first[byte] = 1;
-    const known = this.#starts[byte];
-    if (known === undefined) this.#starts[byte] = [pattern];
-    else known.push(pattern);
+    if (this.#patterns.length > 0) noteUnits(this.#begins);
   }
 
   /** How often something was redacted so far. */
@@ -83,11 +64,26 @@ export class Redactor {
 
   /** A header value or other short text of Latin-1 characters, redacted. */
   text(text: string): string {
-    if (this.#patterns.length === 0 || text === "") return text;
+    // A match has no fewer characters than what it is a match of.
+    if (this.#patterns.length === 0 || text.length < this.#bytesMin) return text;
+    if (this.#isClean(text)) return text;
     const pieces = this.#pieces(Buffer.from(text, "latin1"), true).released;
     return pieces.length === 1 && pieces[0]?.length === text.length
       ? text
       : Buffer.concat(pieces).toString("latin1");
+  }
+
+  /** Whether no match can begin anywhere in a text. */
+  #isClean(text: string): boolean {
+    const { pairs, first } = this.#begins;
+    let byte = text.charCodeAt(0) & 255;
+    for (let i = 1; i < text.length; i++) {
+      const next = text.charCodeAt(i) & 255;
+      const pair = (byte << 8) | next;
+      if ((((pairs[pair >> 5] as number) >>> (pair & 31)) & 1) === 1) return false;
+      byte = next;
+    }
+    return first[byte] === 0;
   }
 
   /** A new stream to redact; there may be several. */
@@ -95,7 +91,9 @@ export class Redactor {
     let held: Uint8Array = EMPTY;
     return {
       push: (chunk) => {
-        if (this.#patterns.length === 0) return chunk.length === 0 ? [] : [chunk];
+        if (this.#patterns.length === 0 && held.length === 0) {
+          return chunk.length === 0 ? [] : [chunk];
+        }
         const data = held.length === 0 ? chunk : concat(held, chunk);
         const { released, rest } = this.#pieces(data, false);
         held.fill(0);
@@ -103,6 +101,7 @@ export class Redactor {
         return released;
       },
       end: () => {
+        if (held.length === 0) return [];
         const { released } = this.#pieces(held, true);
         held = EMPTY;
         return released;
@@ -113,8 +112,11 @@ export class Redactor {
   /** Overwrites what is searched for; nothing is found afterwards. */
   wipe(): void {
     for (const { bytes } of this.#patterns) bytes.fill(0);
-    this.#first.fill(0);
     this.#pairs?.fill(0);
+    if (!this.#wiped) giveTables(this.#begins);
+    this.#wiped = true;
+    // What is asked of it from here on finds nothing to search for.
+    this.#patterns = NO_PATTERNS;
   }
 
   /**
@@ -153,15 +155,18 @@ export class Redactor {
     let longest = NO_MATCH;
     this.#branches = 0;
     this.#final = final;
-    for (const pattern of this.#starts[data[at] as number] ?? []) {
+    const byte = data[at] as number;
+    const next = data[at + 1];
+    // Two plain characters rule most patterns out.
+    const plain = next !== undefined && !beginsUnit(byte) && !beginsUnit(next) && next !== PLUS;
+    for (const pattern of this.#patterns) {
+      const { bytes, fold, lead } = pattern;
       let from = at;
-      if (pattern.lead !== null) {
-        // Most characters can stand before a secret; what follows them seldom is one.
-        const next = data[at + 1];
-        if (next !== undefined && !beginsUnit(next) && !beginsUnit(data[at] as number)) {
-          if (pattern.fold[next] !== pattern.bytes[0]) continue;
-        }
-        from = this.#one(pattern.lead, data, at);
+      if (lead !== null) {
+        if (plain && (lead[byte] === 0 || fold[next] !== bytes[0])) continue;
+        from = this.#one(lead, data, at);
+      } else if (plain && (fold[next] !== bytes[1] || (fold[byte] !== bytes[0] && byte !== PLUS))) {
+        continue;
       }
       const end = from < 0 ? from : this.#match(pattern, 0, data, from);
       if (end === UNDECIDED) {
@@ -249,13 +254,23 @@ export class Redactor {
 
   /** The next place from `at` on where a match can begin, or `data.length`. */
   #candidate(data: Uint8Array, at: number): number {
-    const first = this.#first;
+    if (this.#patterns.length === 0 || at === data.length) return data.length;
+    const { first, pairs } = this.#begins;
     let i = at;
     if (this.#searched < SKIP_AFTER_BYTES) {
-      const plainEnd = Math.min(data.length, i + SKIP_AFTER_BYTES);
-      while (i < plainEnd && first[data[i] as number] === 0) i++;
+      const plainEnd = Math.min(data.length - 1, i + SKIP_AFTER_BYTES);
+      let byte = data[i] as number;
+      while (i < plainEnd) {
+        const next = data[i + 1] as number;
+        const pair = (byte << 8) | next;
+        if ((((pairs[pair >> 5] as number) >>> (pair & 31)) & 1) === 1) break;
+        byte = next;
+        i++;
+      }
       this.#searched += i - at + 1;
-      if (i < plainEnd || i === data.length) return i;
+      if (i < plainEnd) return i;
+      // The last byte may be the first of a match.
+      if (i === data.length - 1) return first[byte] === 1 ? i : data.length;
     }
     this.#pairs ??= possiblePairs(this.#patterns);
     return skip(data, i, this.#pairs, this.#bytesMin, first);
@@ -275,6 +290,86 @@ export interface RedactorStream {
 }
 
 const EMPTY = new Uint8Array(0);
+const NO_PATTERNS: readonly SecretPattern[] = [];
+
+/** What matches can begin with. It says something about the credentials: wiped after each exchange. */
+interface BeginTables {
+  /** 1 for each byte. */
+  readonly first: Uint8Array;
+  /** A bit for each pair of bytes. */
+  readonly pairs: Uint32Array;
+}
+
+/** Wiped tables, for the next exchange. */
+const spareTables: BeginTables[] = [];
+const SPARE_TABLES_MAX = 64;
+
+function takeTables(): BeginTables {
+  return spareTables.pop() ?? { first: new Uint8Array(256), pairs: new Uint32Array(2048) };
+}
+
+function giveTables(tables: BeginTables): void {
+  tables.first.fill(0);
+  tables.pairs.fill(0);
+  if (spareTables.length < SPARE_TABLES_MAX) spareTables.push(tables);
+}
+
+function noteBeginnings(tables: BeginTables, { bytes, fold, lead }: SecretPattern): void {
+  const spelled = unfolded(fold);
+  const begins = bytes[0] as number;
+  if (lead !== null) {
+    const seconds = spelled[begins] ?? [];
+    for (const byte of membersOf(lead)) {
+      tables.first[byte] = 1;
+      for (const [second] of seconds) notePair(tables.pairs, byte, second);
+      if (begins === SPACE) notePair(tables.pairs, byte, PLUS);
+    }
+    return;
+  }
+  const firsts = spelled[begins] ?? [];
+  for (const [byte] of firsts) noteBeginning(tables, byte, spelled, bytes);
+  if (begins === SPACE) noteBeginning(tables, PLUS, spelled, bytes);
+}
+
+function noteBeginning(
+  { first, pairs }: BeginTables,
+  byte: number,
+  spelled: readonly (readonly (readonly [number])[])[],
+  bytes: Uint8Array,
+): void {
+  first[byte] = 1;
+  for (const [second] of spelled[bytes[1] as number] ?? []) notePair(pairs, byte, second);
+  if (bytes[1] === SPACE) notePair(pairs, byte, PLUS);
+}
+
+/** An escape may stand for any character of any of them. */
+function noteUnits({ first, pairs }: BeginTables): void {
+  for (let byte = 0; byte < 256; byte++) {
+    if (first[byte] === 0) continue;
+    for (const unitBegin of UNIT_BEGINNINGS) notePair(pairs, byte, unitBegin);
+  }
+  for (const unitBegin of UNIT_BEGINNINGS) {
+    first[unitBegin] = 1;
+    // All that can follow: 256 bits.
+    pairs.fill(0xffffffff, unitBegin << 3, (unitBegin + 1) << 3);
+  }
+}
+
+function notePair(pairs: Uint32Array, a: number, b: number): void {
+  const pair = (a << 8) | b;
+  pairs[pair >> 5] = (pairs[pair >> 5] as number) | (1 << (pair & 31));
+}
+
+const members = new WeakMap<Uint8Array, readonly number[]>();
+
+/** The bytes of a class. Classes are shared and never change. */
+function membersOf(characters: Uint8Array): readonly number[] {
+  const known = members.get(characters);
+  if (known !== undefined) return known;
+  const found = [...characters.keys()].filter((byte) => characters[byte] === 1);
+  members.set(characters, found);
+  return found;
+}
 
 function concat(a: Uint8Array, b: Uint8Array): Uint8Array {
   const all = new Uint8Array(a.length + b.length);
@@ -341,10 +436,7 @@ function skip(
 /** A set of all pairs of neighbouring bytes that a match can contain, as a bit per pair. */
 function possiblePairs(patterns: readonly SecretPattern[]): Uint32Array {
   const set = new Uint32Array(2048);
-  const add = (a: number, b: number) => {
-    const pair = (a << 8) | b;
-    set[pair >> 5] = (set[pair >> 5] as number) | (1 << (pair & 31));
-  };
+  const add = (a: number, b: number) => notePair(set, a, b);
   for (const { bytes, fold, escapesLetters, lead, trail } of patterns) {
     let lasts: readonly number[] = [];
     const positions = [

@@ -9,13 +9,6 @@ import { BrokerError } from "./errors.ts";
 import type { Principal } from "./invocation.ts";
 import { contextOf, isWithinReach, type ScopeContext } from "./isolation.ts";
 
-/** What there is to choose from. */
-export interface ResolveSources {
-  readonly catalog: Catalog;
-  readonly registry: Registry;
-  readonly vault: Vault;
-}
-
 /** Who asks, and for which credential. */
 export interface CredentialRequest {
   readonly principal: Principal;
@@ -39,15 +32,35 @@ export interface ResolvedCredential {
  * there, and among those the greatest priority. One that does not know the capability's host is passed
  * over where there is another. What is left must be one.
  *
- * @throws {BrokerError} `credential_not_found`, with the command that would make one;
- * `credential_ambiguous`, with the choices.
+ * @returns Null when there is none to choose from; see {@link credentialNotFound}.
+ * @throws {BrokerError} `credential_not_found`: the one that was named or bound; `credential_ambiguous`,
+ * with the choices.
  */
-export async function resolveCredential(
+export function resolveCredential(
   capability: Capability,
   request: CredentialRequest,
-  sources: ResolveSources,
-): Promise<ResolvedCredential> {
-  const { catalog, registry, vault } = sources;
+  catalog: Catalog,
+): ResolvedCredential | null {
+  const { requested, pinned, context, principal } = request;
+  const isPlain = requested === null && pinned === null && context === undefined;
+  if (!isPlain || principal.kind !== "caller") return choose(capability, request, catalog);
+  // Such callers differ in nothing that counts here. G13: a change of the vault makes another catalog.
+  const chosen = plainChoices.get(catalog.credentials) ?? new WeakMap();
+  plainChoices.set(catalog.credentials, chosen);
+  const known = chosen.get(capability);
+  if (known !== undefined) return known;
+  const resolved = choose(capability, request, catalog);
+  if (resolved !== null) chosen.set(capability, resolved);
+  return resolved;
+}
+
+const plainChoices = new WeakMap<Catalog["credentials"], WeakMap<Capability, ResolvedCredential>>();
+
+function choose(
+  capability: Capability,
+  request: CredentialRequest,
+  catalog: Catalog,
+): ResolvedCredential | null {
   const { requested, pinned, context } = request;
   const grants = context?.grants ?? [];
   const named = requested ?? pinned;
@@ -87,9 +100,7 @@ export async function resolveCredential(
   const best = candidates.reduce((most, credential) => Math.max(most, rank(credential)), -Infinity);
   const choices = candidates.filter((candidate) => rank(candidate) === best);
   const credential = onlyOne(capability, choices);
-  if (credential === null) {
-    throw notFound(capability, await missingSecrets(capability, vault, registry));
-  }
+  if (credential === null) return null;
   const { kind } = credential.scope;
   return {
     credential,
@@ -172,7 +183,11 @@ function notUsable(id: string, capability: Capability): BrokerError {
   );
 }
 
-function notFound(capability: Capability, missing: readonly string[]): BrokerError {
+/** What a caller is told where there is no credential. @param missing - See {@link missingSecrets}. */
+export function credentialNotFound(
+  capability: Capability,
+  missing: readonly string[],
+): BrokerError {
   const [first] = missing;
   const provider = `\`${capability.provider}\``;
   return first === undefined

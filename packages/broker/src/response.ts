@@ -1,7 +1,7 @@
-import { responseHeaders } from "@aivault/policy";
+import { type HeaderPair, responseHeaders } from "@aivault/policy";
 import { createDecoder, type Decoder, parseContentEncoding } from "./content-decoding.ts";
 import { BrokerError, isBrokerError } from "./errors.ts";
-import type { PlanSummary, ResponseSink } from "./invocation.ts";
+import type { PlanSummary, ResponseControl, ResponseSink } from "./invocation.ts";
 import { MemberBlocker } from "./member-blocker.ts";
 import type { Redactor, RedactorStream } from "./redact.ts";
 import type { UpstreamControl, UpstreamHandler } from "./upstream.ts";
@@ -44,7 +44,7 @@ export type RelayedResponse =
  *
  * G9, B2: nothing gets to the sink but through the redactor.
  */
-export class ResponseRelay implements UpstreamHandler {
+export class ResponseRelay implements UpstreamHandler, ResponseControl {
   /** Settles when the provider is done, or something failed. */
   readonly finished: Promise<RelayedResponse>;
   readonly #options: RelayOptions;
@@ -97,9 +97,12 @@ export class ResponseRelay implements UpstreamHandler {
       control.abort(new BrokerError("upstream_failed", "another request is made instead"));
       return;
     }
-    const encodings = headers.flatMap(([name, value]) =>
-      name.toLowerCase() === "content-encoding" ? [value] : [],
-    );
+    const pairs: HeaderPair[] = [];
+    const encodings: string[] = [];
+    for (const [name, value] of headers) {
+      pairs.push({ name, value });
+      if (name.length === 16 && name.toLowerCase() === "content-encoding") encodings.push(value);
+    }
     if (encodings.length > 0) {
       try {
         const codings = parseContentEncoding(encodings);
@@ -110,13 +113,14 @@ export class ResponseRelay implements UpstreamHandler {
         return;
       }
     }
-    const pairs = headers.map(([name, value]) => ({ name, value }));
-    const passed = responseHeaders(pairs, { managed: managedHeaders })
-      .filter(({ name }) => name !== "content-encoding" && redactor.text(name) === name)
-      .map(({ name, value }) => ({ name, value: redactor.text(value) }));
+    const passed: HeaderPair[] = [];
+    for (const { name, value } of responseHeaders(pairs, { managed: managedHeaders })) {
+      if (name === "content-encoding" || redactor.text(name) !== name) continue;
+      passed.push({ name, value: redactor.text(value) });
+    }
     sink.head(
       { status, statusText: printable(redactor.text(statusText)), headers: passed, plan },
-      { resume: () => this.#resume() },
+      this,
     );
   }
 
@@ -150,35 +154,40 @@ export class ResponseRelay implements UpstreamHandler {
   #release(chunk: Uint8Array): void {
     if (this.#settled) return;
     this.#bytes += chunk.length;
-    const { responseBytesMax, sink } = this.#options;
+    const { responseBytesMax } = this.#options;
     if (this.#bytes > responseBytesMax) {
       // G10: the caller sees a broken response, not one that only looks complete.
       const message = `the answer has more than ${responseBytesMax} bytes, which is the limit`;
       this.#fail(new BrokerError("response_too_large", message));
       return;
     }
-    for (const part of this.#blocker?.push(chunk) ?? [chunk]) {
-      for (const piece of this.#stream.push(part)) {
-        if (!sink.data(piece)) this.#sinkFull = true;
-      }
-    }
+    if (this.#blocker === null) this.#pass(chunk);
+    else for (const part of this.#blocker.push(chunk)) this.#pass(part);
     if (!this.#sinkFull) return;
     if (this.#decoder === null) this.#control?.pause();
     else this.#decoder.pause();
   }
 
-  #resume(): void {
+  /** Sinks hand it on as a function of its own. */
+  readonly resume = (): void => {
     if (!this.#sinkFull || this.#settled) return;
     this.#sinkFull = false;
     if (this.#decoder === null) this.#control?.resume();
     else this.#decoder.resume();
+  };
+
+  #pass(part: Uint8Array): void {
+    for (const piece of this.#stream.push(part)) {
+      if (!this.#options.sink.data(piece)) this.#sinkFull = true;
+    }
   }
 
   #finish(): void {
     if (this.#settled) return;
     this.#settled = true;
-    const last = this.#blocker?.end() ?? [];
-    const tail = [...last.flatMap((part) => [...this.#stream.push(part)]), ...this.#stream.end()];
+    const tail: Uint8Array[] = [];
+    for (const part of this.#blocker?.end() ?? []) tail.push(...this.#stream.push(part));
+    tail.push(...this.#stream.end());
     this.#resolve({ tail });
   }
 
@@ -189,6 +198,8 @@ export class ResponseRelay implements UpstreamHandler {
   }
 }
 
+const PLAIN = /^[ -~]*$/;
+
 function printable(text: string): string {
-  return text.replaceAll(/[^\t\x20-\x7e\xa0-\xff]/g, "");
+  return PLAIN.test(text) ? text : text.replaceAll(/[^\t\x20-\x7e\xa0-\xff]/g, "");
 }

@@ -5,8 +5,17 @@ const PART = /\{\{([A-Za-z][A-Za-z0-9_]{0,63})\}\}/g;
 
 /** The placeholders of a template, in order, each once. */
 export function placeholders(template: string): readonly string[] {
-  return [...new Set([...template.matchAll(PART)].map((match) => match[1] as string))];
+  const known = parsed.get(template);
+  if (known !== undefined) return known;
+  const found = [...new Set([...template.matchAll(PART)].map((match) => match[1] as string))];
+  // Templates are the registry's and an operator's: few, and the same ones again and again.
+  if (parsed.size >= PARSED_MAX) parsed.clear();
+  parsed.set(template, found);
+  return found;
 }
+
+const parsed = new Map<string, readonly string[]>();
+const PARSED_MAX = 1_000;
 
 /** @throws {BrokerError} `invalid_request`: braces that are no placeholder, or none that is known. */
 export function requireTemplate(template: string, what: string, known: readonly string[]): void {

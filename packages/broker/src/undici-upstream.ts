@@ -1,3 +1,4 @@
+import type { Duplex } from "node:stream";
 import { Agent, type Dispatcher } from "undici";
 import { type ConnectOptions, createConnect, isVouchedFor } from "./connect.ts";
 import { BrokerError, isBrokerError } from "./errors.ts";
@@ -123,38 +124,8 @@ function dispatch(
   signal: AbortSignal,
 ): void {
   const { origin, limits } = request;
-  let controller: Dispatcher.DispatchController | null = null;
-  let settled = false;
-  let failure: BrokerError | null = null;
-  const settle = () => {
-    settled = true;
-    clearTimeout(connectTimer);
-    clearTimeout(totalTimer);
-    signal.removeEventListener("abort", cancel);
-  };
-  const fail = (error: BrokerError) => {
-    if (settled) return;
-    failure = error;
-    settle();
-    // Before a connection is there, undici gives no handle: the request then dies when it would start.
-    controller?.abort(error);
-    handler.error(error);
-  };
-  const cancel = () => fail(new BrokerError("upstream_failed", "the exchange was cancelled"));
-  const expire = (what: string, ms: number) => () =>
-    fail(new BrokerError("upstream_timeout", `\`${origin.host}\`: ${what} within ${ms} ms`));
-  const connectTimer = startTimer(limits.connectMs, expire("no connection", limits.connectMs));
-  const totalTimer = startTimer(limits.totalMs, expire("not finished", limits.totalMs));
-  if (signal.aborted) {
-    cancel();
-    return;
-  }
-  signal.addEventListener("abort", cancel, { once: true });
-  const control: UpstreamControl = {
-    pause: () => controller?.pause(),
-    resume: () => controller?.resume(),
-    abort: fail,
-  };
+  const exchange = new UndiciExchange(request, handler, signal);
+  if (!exchange.begin()) return;
   const headers: string[] = [];
   for (const [name, value] of request.headers) headers.push(name, value);
   if (request.bodyLength !== null && request.body !== null) {
@@ -169,55 +140,134 @@ function dispatch(
       headers,
       // undici takes any async iterable; its type only names streams.
       body: request.body as Uint8Array | null,
-      ...(request.upgrade === undefined ? {} : { upgrade: request.upgrade }),
+      ...(request.upgrade === undefined ? null : { upgrade: request.upgrade }),
       headersTimeout: limits.headersMs,
       bodyTimeout: limits.idleMs,
     },
-    {
-      onRequestStart: (started) => {
-        controller = started;
-        clearTimeout(connectTimer);
-        if (failure !== null) started.abort(failure);
-      },
-      onRequestUpgrade: (_controller, status, _headers, socket) => {
-        if (settled || status !== 101 || handler.upgraded === undefined) {
-          socket.destroy();
-          return;
-        }
-        settle();
-        handler.upgraded(rawHeaders(started(controller).rawHeaders), socket);
-      },
-      onResponseStart: (_controller, status, _headers, statusText) => {
-        // RFC 9110 section 15.2: interim responses are about this hop. 101 cannot occur unasked.
-        if (settled || status < 200) return;
-        handler.head(status, statusText ?? "", rawHeaders(started(controller).rawHeaders), control);
-      },
-      onResponseData: (_controller, chunk) => {
-        if (!settled) handler.data(chunk);
-      },
-      onResponseEnd: () => {
-        if (settled) return;
-        settle();
-        // Trailers are not passed on: RFC 9110 section 6.5.1 lets any recipient drop them.
-        handler.end();
-      },
-      onResponseError: (_controller, error) => {
-        if (settled) return;
-        settle();
-        handler.error(toUpstreamError(error, request));
-      },
-    },
+    exchange,
   );
+  exchange.dispatched();
 }
 
-function started(controller: Dispatcher.DispatchController | null): Dispatcher.DispatchController {
-  if (controller === null) throw new TypeError("a response before its request");
-  return controller;
+/** One exchange: undici's events in, ours out, and what ends it early. */
+class UndiciExchange implements Dispatcher.DispatchHandler, UpstreamControl {
+  readonly #request: UpstreamRequest;
+  readonly #handler: UpstreamHandler;
+  readonly #signal: AbortSignal;
+  readonly #cancel = () => {
+    this.abort(new BrokerError("upstream_failed", "the exchange was cancelled"));
+  };
+  #controller: Dispatcher.DispatchController | null = null;
+  #settled = false;
+  #failure: BrokerError | null = null;
+  #connectTimer: NodeJS.Timeout | undefined;
+  #totalTimer: NodeJS.Timeout | undefined;
+
+  constructor(request: UpstreamRequest, handler: UpstreamHandler, signal: AbortSignal) {
+    this.#request = request;
+    this.#handler = handler;
+    this.#signal = signal;
+  }
+
+  /** @returns False when it is over before it began. */
+  begin(): boolean {
+    if (this.#signal.aborted) {
+      this.#cancel();
+      return false;
+    }
+    this.#totalTimer = this.#startTimer(this.#request.limits.totalMs, "not finished");
+    this.#signal.addEventListener("abort", this.#cancel, ONCE);
+    return true;
+  }
+
+  /** undici has it. Most often a connection is there, and it has been sent already. */
+  dispatched(): void {
+    if (this.#controller !== null || this.#settled) return;
+    this.#connectTimer = this.#startTimer(this.#request.limits.connectMs, "no connection");
+  }
+
+  pause(): void {
+    this.#controller?.pause();
+  }
+
+  resume(): void {
+    this.#controller?.resume();
+  }
+
+  abort(error: BrokerError): void {
+    if (this.#settled) return;
+    this.#failure = error;
+    this.#settle();
+    // Before a connection is there, undici gives no handle: the request then dies when it would start.
+    this.#controller?.abort(error);
+    this.#handler.error(error);
+  }
+
+  onRequestStart(started: Dispatcher.DispatchController): void {
+    this.#controller = started;
+    clearTimeout(this.#connectTimer);
+    if (this.#failure !== null) started.abort(this.#failure);
+  }
+
+  onRequestUpgrade(
+    { rawHeaders: raw }: Dispatcher.DispatchController,
+    status: number,
+    _headers: unknown,
+    socket: Duplex,
+  ): void {
+    if (this.#settled || status !== 101 || this.#handler.upgraded === undefined) {
+      socket.destroy();
+      return;
+    }
+    this.#settle();
+    this.#handler.upgraded(rawHeaders(raw), socket);
+  }
+
+  onResponseStart(
+    { rawHeaders: raw }: Dispatcher.DispatchController,
+    status: number,
+    _headers: unknown,
+    statusText?: string,
+  ): void {
+    // RFC 9110 section 15.2: interim responses are about this hop. 101 cannot occur unasked.
+    if (this.#settled || status < 200) return;
+    this.#handler.head(status, statusText ?? "", rawHeaders(raw), this);
+  }
+
+  onResponseData(_controller: Dispatcher.DispatchController, chunk: Uint8Array): void {
+    if (!this.#settled) this.#handler.data(chunk);
+  }
+
+  onResponseEnd(): void {
+    if (this.#settled) return;
+    this.#settle();
+    // Trailers are not passed on: RFC 9110 section 6.5.1 lets any recipient drop them.
+    this.#handler.end();
+  }
+
+  onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
+    if (this.#settled) return;
+    this.#settle();
+    this.#handler.error(toUpstreamError(error, this.#request));
+  }
+
+  #settle(): void {
+    this.#settled = true;
+    clearTimeout(this.#connectTimer);
+    clearTimeout(this.#totalTimer);
+    this.#signal.removeEventListener("abort", this.#cancel);
+  }
+
+  #startTimer(ms: number, what: string): NodeJS.Timeout | undefined {
+    if (ms <= 0) return undefined;
+    const { host } = this.#request.origin;
+    return setTimeout(() => {
+      this.abort(new BrokerError("upstream_timeout", `\`${host}\`: ${what} within ${ms} ms`));
+    }, ms);
+  }
 }
 
-function startTimer(ms: number, expire: () => void): NodeJS.Timeout | undefined {
-  return ms > 0 ? setTimeout(expire, ms) : undefined;
-}
+const ONCE = { once: true } as const;
 
 function rawHeaders(
   raw: Dispatcher.DispatchController["rawHeaders"],

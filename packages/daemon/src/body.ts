@@ -21,15 +21,20 @@ const BODY_TIMEOUT_MS = 30_000;
  * views of buffers that would otherwise wait for the collector. The kernel's copies, and what V8 or
  * the multipart parser may have moved, are out of our reach.
  *
+ * @param bytesExpected - How much will come, as far as one can tell.
  * @throws {Problem} `request_too_large`, `invalid_request` when it ends early or takes too long.
  */
-export function collect(stream: Readable, bytesMax: number): Promise<Uint8Array> {
+export function collect(
+  stream: Readable,
+  bytesMax: number,
+  bytesExpected = 4096,
+): Promise<Uint8Array> {
   return new Promise((resolve, reject) => {
     if (stream.destroyed) {
       reject(stream.errored ?? new Problem("invalid_request", "the body ended early"));
       return;
     }
-    let buffer = new Uint8Array(Math.min(bytesMax, 4096));
+    let buffer = new Uint8Array(Math.min(bytesMax, bytesExpected));
     let length = 0;
     const timer = setTimeout(
       () => fail(new Problem("invalid_request", "the body took too long")),
@@ -91,10 +96,11 @@ export function readBody(
     throw new Problem("invalid_request", "a compressed body is not accepted");
   }
   // Refused before a byte of it is read, so that a client that waits for 100 sends none.
-  if (Number(request.headers["content-length"] ?? 0) > bytesMax) {
+  const length = Number(request.headers["content-length"] ?? 0);
+  if (length > bytesMax) {
     throw new Problem("request_too_large", `the body is larger than ${bytesMax} bytes`);
   }
-  return collect(body, bytesMax);
+  return length > 0 ? collect(body, bytesMax, length) : collect(body, bytesMax);
 }
 
 /** `application/json`, in UTF-8, by RFC 9110 §8.3.1; the only charset RFC 8259 knows. */

@@ -3,9 +3,8 @@
 import { Broker, createUndiciUpstream, type Upstream } from "@aivault/broker";
 import type { WireMasterRotated } from "@aivault/client/protocol";
 import { isVaultError, type KeyProviderConfig, type Vault } from "@aivault/vault-core";
-import { systemRandom } from "@aivault/vault-core/node";
+import { systemArgon2id, systemRandom } from "@aivault/vault-core/node";
 import type { Logger } from "pino";
-import { argon2id } from "./argon2id.ts";
 import { countFailure, NO_ATTEMPTS, waitOf } from "./backoff.ts";
 import { type DevelopmentOverrides, readDevelopmentOverrides } from "./development.ts";
 import { passphraseProvider, storedKeyProvider } from "./key-provider.ts";
@@ -85,7 +84,7 @@ export class Engine {
       vault: options.vault,
       now: Date.now,
       random: systemRandom,
-      argon2id,
+      argon2id: systemArgon2id,
     });
   }
 
@@ -104,8 +103,8 @@ export class Engine {
 
   /** @throws {Problem} `vault_locked`. */
   requireUnlocked(): void {
-    if (this.#locking || this.#vault.status().locked) throw lockedProblem();
-    this.#armIdleTimer();
+    if (this.#locking || this.#vault.locked) throw lockedProblem();
+    this.#idleTimer?.refresh();
   }
 
   /** Invocations whose outcome is not on record yet. */
@@ -313,6 +312,7 @@ export class Engine {
   async lock(cause: "operator" | "idle"): Promise<void> {
     if (this.#vault.status().locked || this.#locking) return;
     clearTimeout(this.#idleTimer);
+    this.#idleTimer = undefined;
     this.#locking = true;
     try {
       await this.#options.abortRunning();
@@ -332,6 +332,7 @@ export class Engine {
   async stop(): Promise<void> {
     const { log } = this.#options;
     clearTimeout(this.#idleTimer);
+    this.#idleTimer = undefined;
     clearInterval(this.#upkeepTimer);
     await this.#unlocking;
     this.logins.forgetAll();
@@ -355,6 +356,7 @@ export class Engine {
 
   #armIdleTimer(): void {
     clearTimeout(this.#idleTimer);
+    this.#idleTimer = undefined;
     const { lockAfterIdleMs } = this.#settings;
     if (lockAfterIdleMs === null) return;
     this.#idleTimer = setTimeout(

@@ -47,7 +47,11 @@ const whoami: Route = {
 
 async function start(routes: readonly Route[], options: Options = {}) {
   const services = {
-    vault: { status: () => ({ locked }) },
+    vault: {
+      get locked() {
+        return locked;
+      },
+    },
     log: pino({ level: "silent" }),
     denials: new DenialLimit(Date.now, async () => undefined),
     metrics: new Metrics(Date.now()),

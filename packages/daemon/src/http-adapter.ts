@@ -3,7 +3,7 @@
  * thrown becomes a problem, and one place where refusals are recorded.
  */
 
-import { randomBytes } from "node:crypto";
+import { randomFillSync } from "node:crypto";
 import { createServer, IncomingMessage, type Server, ServerResponse } from "node:http";
 import { createServer as createTlsServer } from "node:https";
 import type { Socket } from "node:net";
@@ -14,7 +14,7 @@ import { CALLER_ROUTES, REQUEST_HEADERS, RESPONSE_HEADERS } from "@aivault/clien
 import type { DenialLimit } from "./denial-limit.ts";
 import type { Exchange, Reply, SocketKind } from "./exchange.ts";
 import { createHttp2Listener, detectHttp2, Http2Request } from "./listen-http2.ts";
-import type { PeerIdentity, Platform } from "./platform/index.ts";
+import type { Platform } from "./platform/index.ts";
 import { Problem, type ProblemFacts, sendProblem } from "./problem.ts";
 import { guardRequest } from "./request-guard.ts";
 import { type Handler, matchRoute, type Route, unknownRoute } from "./routes.ts";
@@ -87,7 +87,9 @@ interface Running {
 export function createHttpListener(options: HttpListenerOptions): HttpListener {
   const running = new Set<Running>();
   const served = new WeakSet<Socket>();
-  const peers = new WeakMap<Socket, PeerIdentity | null>();
+  const principals = new WeakMap<Socket, Principal>();
+  /** One for each connection, unless a caller has gone; whoever listened to it has stopped. */
+  const unusedAborts = new WeakMap<Socket, AbortController>();
   /** Connections that have not shown which HTTP they speak. */
   const undecided = new Set<Socket>();
   /** Connections that Node's server has let go of. */
@@ -129,12 +131,10 @@ export function createHttpListener(options: HttpListenerOptions): HttpListener {
     waits: boolean,
     upgrade: Upgrade | null = null,
   ) => {
-    const entry: Running = {
-      abort: new AbortController(),
-      isInvocation: false,
-      isEndless: false,
-      ended: Promise.resolve(),
-    };
+    const { socket } = request;
+    const abort = unusedAborts.get(socket) ?? new AbortController();
+    unusedAborts.delete(socket);
+    const entry: Running = { abort, isInvocation: false, isEndless: false, ended: NOT_BEGUN };
     running.add(entry);
     entry.ended = serve(request, response, waits, upgrade, entry).finally(() =>
       running.delete(entry),
@@ -206,6 +206,7 @@ export function createHttpListener(options: HttpListenerOptions): HttpListener {
     entry: Running,
   ): Promise<void> {
     const { abort } = entry;
+    const { socket } = request;
     const closed = new Promise<void>((resolve) => {
       response.once("close", () => {
         // A relay knows better how one of its ends has closed.
@@ -214,18 +215,18 @@ export function createHttpListener(options: HttpListenerOptions): HttpListener {
       });
     });
     // A broken connection shows in the streams that are being read; nothing else listens to these.
-    request.on("error", () => undefined);
-    response.on("error", () => undefined);
+    request.on("error", ignore);
+    response.on("error", ignore);
     if (closing) response.shouldKeepAlive = false;
 
     const [path = "", query = ""] = splitTarget(request.url ?? "");
     const requestId = newRequestId();
-    let principal = principalOf(request.socket);
+    let principal = principalOf(socket);
     let mayContinue = waits;
     try {
       const { handler, parameters, open } = admit(request, principal, path);
       if (path !== CALLER_ROUTES.health) {
-        served.add(request.socket);
+        served.add(socket);
         // On TCP nobody can be told from anybody before a token was verified.
         if (principal.transport === "unix") requireQuiet(options.services.denials, principal);
       }
@@ -267,6 +268,10 @@ export function createHttpListener(options: HttpListenerOptions): HttpListener {
     options.services.metrics.answered(options.socket, status);
     if (upgrade === null) endReading(request, response);
     await closed;
+    // A token's signals are tied to the request's own: those go with it.
+    if (entry.isInvocation && !abort.signal.aborted && principal.tokenId === undefined) {
+      unusedAborts.set(socket, abort);
+    }
   }
 
   /** Everything that is decided before a handler runs. */
@@ -345,7 +350,7 @@ export function createHttpListener(options: HttpListenerOptions): HttpListener {
   ): Promise<ProblemFacts> {
     const { code, reason, message } = problem;
     const { services } = options;
-    if (services.vault.status().locked) return problem;
+    if (services.vault.locked) return problem;
     const { denials } = services;
     const peer = peerName(principal);
     if (denials.waitOf(peer) !== null) {
@@ -388,17 +393,17 @@ export function createHttpListener(options: HttpListenerOptions): HttpListener {
   }
 
   function principalOf(socket: Socket): Principal {
-    let peer = peers.get(socket);
-    if (peer === undefined) {
-      peer = options.transport === "tcp" ? null : options.platform.peerOf(socket);
-      peers.set(socket, peer);
-    }
-    return {
+    const known = principals.get(socket);
+    if (known !== undefined) return known;
+    const peer = options.transport === "tcp" ? null : options.platform.peerOf(socket);
+    const principal: Principal = {
       kind: options.socket,
       transport: options.transport ?? "unix",
       uid: peer?.uid ?? null,
       pid: peer?.pid ?? null,
     };
+    principals.set(socket, principal);
+    return principal;
   }
 
   async function abort(entries: readonly Running[]): Promise<void> {
@@ -464,6 +469,8 @@ function tooManyDenials(waitMs: number | null): Problem {
 }
 
 const NONE: ReadonlyMap<string, string> = new Map();
+const NOT_BEGUN = Promise.resolve();
+const ignore = (): void => undefined;
 
 async function settleWithin(entries: readonly Running[], ms: number): Promise<void> {
   let timer: NodeJS.Timeout | undefined;
@@ -531,7 +538,17 @@ function splitTarget(url: string): [path: string, query: string] {
   return mark < 0 ? [url, ""] : [url.slice(0, mark), url.slice(mark + 1)];
 }
 
+const REQUEST_ID_BYTES = 12;
+/** Drawn for many requests at once: asking costs more than the octets. */
+const randomPool = Buffer.alloc(REQUEST_ID_BYTES * 256);
+let randomLeft = 0;
+
 // 96 bits: two requests of one vault's audit log do not share an id by chance.
 function newRequestId(): string {
-  return randomBytes(12).toString("base64url");
+  if (randomLeft === 0) {
+    randomFillSync(randomPool);
+    randomLeft = randomPool.length;
+  }
+  randomLeft -= REQUEST_ID_BYTES;
+  return randomPool.toString("base64url", randomLeft, randomLeft + REQUEST_ID_BYTES);
 }

@@ -21,7 +21,7 @@ export interface InvokeOptions {
 }
 
 /**
- * Invoke, and resolve when the response has left this process or been broken off.
+ * Invoke, and resolve when the whole response was handed to the connection, or was broken off.
  *
  * @throws What the broker throws, as long as the head has not been sent.
  */
@@ -53,7 +53,8 @@ export async function invoke(options: InvokeOptions): Promise<void> {
     stream?.end();
     services.metrics.invoked(outcome, (performance.now() - startedMs) / 1000);
   }
-  await finished(exchange.response).catch(() => undefined);
+  // A request that is still being sent is cut after its answer, and not before that has left.
+  if (!exchange.request.complete) await finished(exchange.response).catch(() => undefined);
 }
 
 function breakOff(

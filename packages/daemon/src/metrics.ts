@@ -1,16 +1,14 @@
 /** What the daemon counts, as Prometheus reads it (text format 0.0.4). No label comes from a caller. */
 
-type Labels = Readonly<Record<string, string>>;
-
 /** Seconds. A language model thinks for minutes. */
 const BUCKETS = [0.01, 0.05, 0.1, 0.5, 1, 5, 10, 60, 300, 3600];
 
 class Counter {
   readonly #values = new Map<string, number>();
 
-  add(labels: Labels, amount = 1): void {
-    const key = labelText(labels);
-    this.#values.set(key, (this.#values.get(key) ?? 0) + amount);
+  /** @param labels - As they are written: `{name="value"}`, or nothing. */
+  add(labels: string, amount = 1): void {
+    this.#values.set(labels, (this.#values.get(labels) ?? 0) + amount);
   }
 
   *lines(name: string): Generator<string> {
@@ -41,27 +39,27 @@ export class Metrics {
 
   /** A request was answered, by us or by a provider. */
   answered(socket: string, status: number): void {
-    this.#requests.add({ socket, status: String(status) });
+    this.#requests.add(`{socket="${socket}",status="${status}"}`);
   }
 
   /** A request was refused. */
   refused(socket: string, error: string): void {
-    this.#refusals.add({ socket, error });
+    this.#refusals.add(`{socket="${socket}",error="${error}"}`);
   }
 
   /** An invocation that the broker had is over. */
   invoked(outcome: "completed" | "failed", seconds: number): void {
-    this.#invocations.add({ outcome });
+    this.#invocations.add(`{outcome="${outcome}"}`);
     this.#durationCount += 1;
     this.#durationSum += seconds;
-    for (const [i, bound] of BUCKETS.entries()) {
-      if (seconds <= bound) this.#durations[i] = (this.#durations[i] ?? 0) + 1;
+    for (let i = BUCKETS.length - 1; i >= 0 && seconds <= (BUCKETS[i] as number); i -= 1) {
+      this.#durations[i] = (this.#durations[i] ?? 0) + 1;
     }
   }
 
   /** Denials were counted instead of recorded. */
   suppressed(count: number): void {
-    this.#suppressed.add({}, count);
+    this.#suppressed.add("", count);
   }
 
   render({ locked, invocationsRunning }: Gauges): string {
@@ -121,9 +119,4 @@ function counter(name: string, help: string, values: Counter): string {
 
 function section(name: string, type: string, help: string, lines: readonly string[]): string {
   return `# HELP ${name} ${help}\n# TYPE ${name} ${type}\n${lines.map((line) => `${line}\n`).join("")}`;
-}
-
-function labelText(labels: Labels): string {
-  const members = Object.entries(labels).map(([name, value]) => `${name}="${value}"`);
-  return members.length === 0 ? "" : `{${members.join(",")}}`;
 }

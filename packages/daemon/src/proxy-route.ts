@@ -20,7 +20,7 @@ const TIMEOUT_MS_MAX = 24 * 60 * 60 * 1000;
 export async function proxy(exchange: Exchange, services: Services): Promise<Reply | null> {
   const broker = services.engine.broker();
   const chain = await admit(exchange, services);
-  parseQuery(exchange.query, noQuery);
+  if (exchange.query !== "") parseQuery(exchange.query, noQuery);
   const timeoutMs = readTimeout(exchange);
   const { envelope, reader } = await readEnvelope(exchange);
   try {

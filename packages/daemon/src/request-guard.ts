@@ -51,7 +51,8 @@ export function guardRequest(
   // Absolute and asterisk form, RFC 9112 §3.2: this is not a forward proxy.
   if (!head.url.startsWith("/")) return invalid("the request target must begin with `/`");
 
-  const seen = new Map<string, string>();
+  const seen = new Set<string>();
+  let host: string | undefined;
   for (let i = 0; i < head.rawHeaders.length; i += 2) {
     const name = (head.rawHeaders[i] ?? "").toLowerCase();
     if (BROWSER.has(name)) {
@@ -60,12 +61,11 @@ export function guardRequest(
         `a request with \`${name}\` comes from a browser page, and none is served`,
       );
     }
-    if (seen.has(name) && (SINGLE.has(name) || name.startsWith("aivault-"))) {
-      return invalid(`the header \`${name}\` occurs twice`);
-    }
-    seen.set(name, head.rawHeaders[i + 1] ?? "");
+    if (!SINGLE.has(name) && !name.startsWith("aivault-")) continue;
+    if (seen.has(name)) return invalid(`the header \`${name}\` occurs twice`);
+    seen.add(name);
+    if (name === "host") host = head.rawHeaders[i + 1] ?? "";
   }
-  const host = seen.get("host");
   if (host === undefined) return invalid("the header `host` is missing");
   if (!authorities.has(host.toLowerCase())) {
     return new Problem("policy_violation", "the header `host` names another server than this one");

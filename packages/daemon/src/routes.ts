@@ -43,6 +43,24 @@ export function matchRoute(
   method: string,
   path: string,
 ): RouteMatch | null {
+  const literal = literalRoutes.get(routes) ?? findLiteralRoutes(routes);
+  return literal.get(`${method} ${path}`) ?? searchRoute(routes, method, path);
+}
+
+const literalRoutes = new WeakMap<readonly Route[], ReadonlyMap<string, RouteMatch>>();
+
+/** What the paths lead to in which nothing varies, by method and path. */
+function findLiteralRoutes(routes: readonly Route[]): ReadonlyMap<string, RouteMatch> {
+  const found = new Map<string, RouteMatch>();
+  for (const { method, path } of routes) {
+    const match = path.includes("{") ? null : searchRoute(routes, method, path);
+    if (match !== null) found.set(`${method} ${path}`, match);
+  }
+  literalRoutes.set(routes, found);
+  return found;
+}
+
+function searchRoute(routes: readonly Route[], method: string, path: string): RouteMatch | null {
   const segments = path.split("/");
   for (const route of routes) {
     if (route.method !== method) continue;

@@ -11,6 +11,39 @@ export const NONCE_BYTES = 24;
 export const TAG_BYTES = 16;
 
 /**
+ * XChaCha20-Poly1305 of some library. Everything it is given is borrowed; what it returns is the
+ * caller's.
+ */
+export interface XChaCha20Poly1305 {
+  /** @returns ciphertext || tag (16). */
+  seal(
+    key: Uint8Array,
+    nonce: Uint8Array,
+    associated: Uint8Array,
+    plaintext: Uint8Array,
+  ): Uint8Array;
+  /** @throws Anything, when the tag is not right; then no plaintext is left behind. */
+  open(key: Uint8Array, nonce: Uint8Array, associated: Uint8Array, box: Uint8Array): Uint8Array;
+}
+
+/** The one that runs anywhere. */
+export const portableXChaCha20Poly1305: XChaCha20Poly1305 = {
+  seal: (key, nonce, associated, plaintext) =>
+    xchacha20poly1305(key, nonce, associated).encrypt(plaintext),
+  open: (key, nonce, associated, box) => xchacha20poly1305(key, nonce, associated).decrypt(box),
+};
+
+let implementation = portableXChaCha20Poly1305;
+
+/**
+ * Seals and opens by another implementation from now on, in the whole process: the platform's takes
+ * less than half the time. Both give the same bytes, so nothing else can change.
+ */
+export function installXChaCha20Poly1305(faster: XChaCha20Poly1305): void {
+  implementation = faster;
+}
+
+/**
  * Seals a value with XChaCha20-Poly1305.
  *
  * @param key - 32 bytes, borrowed.
@@ -28,7 +61,7 @@ export function seal(
   const nonce = random(NONCE_BYTES);
   if (nonce.length !== NONCE_BYTES)
     throw new RangeError("the random source returned a short nonce");
-  const box = xchacha20poly1305(key, nonce, encodeFields(context)).encrypt(plaintext);
+  const box = implementation.seal(key, nonce, encodeFields(context), plaintext);
   const sealed = new Uint8Array(NONCE_BYTES + box.length);
   sealed.set(nonce);
   sealed.set(box, NONCE_BYTES);
@@ -43,12 +76,15 @@ export function seal(
  *   code and one message, so that nobody learns which.
  */
 export function open(key: Uint8Array, context: readonly Field[], sealed: Uint8Array): Uint8Array {
+  return openFramed(key, encodeFields(context), sealed);
+}
+
+/** {@link open} for a context that {@link encodeFields} has framed already. */
+export function openFramed(key: Uint8Array, context: Uint8Array, sealed: Uint8Array): Uint8Array {
   if (sealed.length >= NONCE_BYTES + TAG_BYTES) {
     try {
       const nonce = sealed.subarray(0, NONCE_BYTES);
-      return xchacha20poly1305(key, nonce, encodeFields(context)).decrypt(
-        sealed.subarray(NONCE_BYTES),
-      );
+      return implementation.open(key, nonce, context, sealed.subarray(NONCE_BYTES));
     } catch {
       // The cause would only repeat "invalid tag"; falling through gives one answer to all cases.
     }

@@ -190,8 +190,13 @@ export class ChainedAuditLog implements AuditLog {
     return this.#seq;
   }
 
-  async append(event: AuditEvent): Promise<AuditEntry> {
-    if (this.#closed) throw new VaultError("VAULT_LOCKED", "the vault is locked; unlock it first");
+  // Not async: two of these are between every caller and the provider.
+  append(event: AuditEvent): Promise<AuditEntry> {
+    return this.#suspect || this.#closed ? this.#appendLater(event) : this.#write(event);
+  }
+
+  async #appendLater(event: AuditEvent): Promise<AuditEntry> {
+    this.#requireOpen();
     while (this.#suspect) await this.#repaired();
     return this.#write(event);
   }

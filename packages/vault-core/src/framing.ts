@@ -11,30 +11,37 @@ export type Field = string | number | Uint8Array;
  * @see docs/format.md#framing
  */
 export function encodeFields(fields: readonly Field[]): Uint8Array {
-  const parts: Uint8Array[] = [];
+  const parts = fields.map(encodeField);
+  const framed = new Uint8Array(framedBytes(parts));
+  writeFrames(parts, framed, 0);
+  return framed;
+}
+
+/** The bytes of a field, without its length. A byte string is itself, not a copy. */
+export function encodeField(field: Field): Uint8Array {
+  if (typeof field === "string") return encodeUtf8(field);
+  return typeof field === "number" ? encodeUint64(field) : field;
+}
+
+/** Bytes that fields take when they are framed. */
+export function framedBytes(parts: readonly Uint8Array[]): number {
   let length = 0;
-  for (const field of fields) {
-    const part =
-      typeof field === "string"
-        ? encodeUtf8(field)
-        : typeof field === "number"
-          ? encodeUint64(field)
-          : field;
-    parts.push(part);
-    length += 4 + part.length;
-  }
-  const framed = new Uint8Array(length);
-  let offset = 0;
+  for (const part of parts) length += 4 + part.length;
+  return length;
+}
+
+/** Frames encoded fields into a buffer, from `start` on. */
+export function writeFrames(parts: readonly Uint8Array[], target: Uint8Array, start: number): void {
+  let offset = start;
   for (const part of parts) {
     const size = part.length;
-    framed[offset] = size >>> 24;
-    framed[offset + 1] = size >>> 16;
-    framed[offset + 2] = size >>> 8;
-    framed[offset + 3] = size;
-    framed.set(part, offset + 4);
+    target[offset] = size >>> 24;
+    target[offset + 1] = size >>> 16;
+    target[offset + 2] = size >>> 8;
+    target[offset + 3] = size;
+    target.set(part, offset + 4);
     offset += 4 + size;
   }
-  return framed;
 }
 
 /** Big-endian, 8 bytes. @throws {RangeError} Not a non-negative safe integer. */

@@ -2,7 +2,7 @@ import { hkdf } from "@noble/hashes/hkdf.js";
 import { sha256 as nobleSha256 } from "@noble/hashes/sha2.js";
 import { KEY_BYTES } from "./aead.ts";
 import { encodeUtf8, wipe } from "./bytes.ts";
-import { encodeFields, type Field } from "./framing.ts";
+import { encodeField, encodeFields, type Field, framedBytes, writeFrames } from "./framing.ts";
 import { sha256 } from "./sha256.ts";
 
 /**
@@ -54,15 +54,15 @@ export class Mac {
 
   /** The 32-byte MAC of the prefix and the parts, each framed. */
   compute(fields: readonly Field[]): Uint8Array {
-    const message = encodeFields(fields);
-    const end = this.#prefixBytes + message.length;
+    const parts = fields.map(encodeField);
+    const end = this.#prefixBytes + framedBytes(parts);
     if (end > this.#inner.length) {
       const grown = new Uint8Array(end + ROOM_BYTES);
       grown.set(this.#inner.subarray(0, this.#prefixBytes));
       wipe(this.#inner);
       this.#inner = grown;
     }
-    this.#inner.set(message, this.#prefixBytes);
+    writeFrames(parts, this.#inner, this.#prefixBytes);
     this.#outer.set(sha256(this.#inner.subarray(0, end)), BLOCK_BYTES);
     return sha256(this.#outer);
   }

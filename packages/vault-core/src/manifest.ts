@@ -221,6 +221,15 @@ export class ManifestTree {
     return (await this.shard(name, key.slice(0, depth))).get(key) ?? null;
   }
 
+  /** The value of an entry whose shard was read before; null where only {@link get} can tell. */
+  peek(name: Collection, key: string): string | null {
+    const { depth, shards } = this.collection(name);
+    const prefix = key.slice(0, depth);
+    const digest = shards[prefix];
+    if (digest === undefined) return null;
+    return this.#cache.get(shardFile(name, prefix), digest)?.get(key) ?? null;
+  }
+
   /** Entries after `after` in key order, at most `limit`, and whether there are more. */
   async page(
     name: Collection,

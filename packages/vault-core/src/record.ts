@@ -1,4 +1,4 @@
-import { KEY_BYTES, open, seal } from "./aead.ts";
+import { KEY_BYTES, openFramed, seal } from "./aead.ts";
 import {
   decodeBase64,
   decodeUtf8,
@@ -9,7 +9,7 @@ import {
   wipe,
 } from "./bytes.ts";
 import { VaultError } from "./errors.ts";
-import type { Field } from "./framing.ts";
+import { encodeFields, type Field } from "./framing.ts";
 import type { DocumentKind } from "./identifiers.ts";
 import {
   canonicalJson,
@@ -184,6 +184,24 @@ function dekContext(vaultId: string, metadata: SecretMetadata, keyId: string): F
   return [...valueContext(LABELS.dek, vaultId, metadata), keyId];
 }
 
+/** The contexts of a secret, framed; kept as long as its metadata is, which does not change. */
+const framedContexts = new WeakMap<
+  SecretMetadata,
+  { keyId: string; dek: Uint8Array; value: Uint8Array }
+>();
+
+function framedContextsOf(vaultId: string, metadata: SecretMetadata, keyId: string) {
+  const known = framedContexts.get(metadata);
+  if (known?.keyId === keyId) return known;
+  const framed = {
+    keyId,
+    dek: encodeFields(dekContext(vaultId, metadata, keyId)),
+    value: encodeFields(valueContext(LABELS.value, vaultId, metadata)),
+  };
+  framedContexts.set(metadata, framed);
+  return framed;
+}
+
 function requireKey(ring: KeyRing, keyId: string, subject: string): VaultKey {
   const key = ring.vaultKey(keyId);
   if (key === null) throw damaged(subject, "is sealed under a key this vault does not have");
@@ -192,12 +210,13 @@ function requireKey(ring: KeyRing, keyId: string, subject: string): VaultKey {
 
 function openOrNamed(
   key: Uint8Array,
-  context: readonly Field[],
+  context: readonly Field[] | Uint8Array,
   sealed: Uint8Array,
   subject: string,
 ) {
   try {
-    return open(key, context, sealed);
+    const framed = context instanceof Uint8Array ? context : encodeFields(context);
+    return openFramed(key, framed, sealed);
   } catch (cause) {
     throw new VaultError(
       "VAULT_OPEN_FAILED",
@@ -269,7 +288,8 @@ export function openSecret(
   if (record.dek === null || record.value === null) throw damaged(subject, "has no value");
   const dek = unwrapDek(record, record.dek, metadata, vaultId, ring);
   try {
-    return openOrNamed(dek, valueContext(LABELS.value, vaultId, metadata), record.value, subject);
+    const context = framedContextsOf(vaultId, metadata, record.keyId).value;
+    return openOrNamed(dek, context, record.value, subject);
   } finally {
     wipe(dek);
   }
@@ -284,7 +304,8 @@ function unwrapDek(
 ): Uint8Array {
   const subject = secretFile(record.id);
   const key = requireKey(ring, record.keyId, subject);
-  return openOrNamed(key.dek, dekContext(vaultId, metadata, record.keyId), wrapped, subject);
+  const context = framedContextsOf(vaultId, metadata, record.keyId).dek;
+  return openOrNamed(key.dek, context, wrapped, subject);
 }
 
 /**

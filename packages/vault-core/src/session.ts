@@ -72,6 +72,12 @@ export class Session {
     if (this.closed) throw lockedError();
   }
 
+  /** A secret that was read before and has the digest that the manifest gives, or null. */
+  cachedSecret(secretId: string, digest: string | null): LoadedSecret | null {
+    const cached = this.#secrets.get(secretId);
+    return cached !== undefined && cached.digest === digest ? cached : null;
+  }
+
   /**
    * Reads a secret whose digest the manifest gives.
    *

@@ -122,8 +122,8 @@ export class Vault {
     this.#now = options.now;
     this.#file = file;
     this.#audit = {
-      append: async (event: AuditEvent): Promise<AuditEntry> =>
-        this.#requireSession().audit.append(event),
+      append: (event: AuditEvent): Promise<AuditEntry> =>
+        this.#session === null ? Promise.reject(lockedError()) : this.#session.audit.append(event),
       flush: async () => this.#requireSession().audit.flush(),
       read: async (options) => this.#requireSession().audit.read(options),
       verify: async () => this.#requireSession().audit.verify(),
@@ -230,6 +230,16 @@ export class Vault {
       revision: this.#session?.tree.root.revision ?? 0,
       quarantined: [...this.#quarantined].sort(),
     };
+  }
+
+  /** As in {@link status}, for whoever asks at every request. */
+  get locked(): boolean {
+    return this.#session === null;
+  }
+
+  /** As in {@link status}. */
+  get revision(): number {
+    return this.#session?.tree.root.revision ?? 0;
   }
 
   /** How the key provider's stored configuration reads; a provider derives or finds its key by it. */
@@ -351,7 +361,31 @@ export class Vault {
     use: (value: Uint8Array, metadata: SecretMetadata) => T | Promise<T>,
   ): Promise<T> {
     requireSecretId(secretId);
-    const { value, metadata } = await this.#read(async (session) => {
+    const { value, metadata } = this.#openCached(secretId) ?? (await this.#openStored(secretId));
+    try {
+      return await use(value, metadata);
+    } finally {
+      wipe(value);
+    }
+  }
+
+  /** What was read before and is still what the manifest says; null sends one the long way. */
+  #openCached(secretId: string): { value: Uint8Array; metadata: SecretMetadata } | null {
+    const session = this.#session;
+    if (session === null || this.#stale || this.#committing !== null) return null;
+    const loaded = session.cachedSecret(secretId, session.tree.peek("secrets", secretId));
+    if (loaded === null || loaded.metadata.deletedAtMs !== null) return null;
+    const { record, metadata } = loaded;
+    try {
+      return { value: openSecret(record, metadata, session.vaultId, session.ring), metadata };
+    } catch {
+      // What is wrong with it is found again, and noted, where it is read anew.
+      return null;
+    }
+  }
+
+  #openStored(secretId: string): Promise<{ value: Uint8Array; metadata: SecretMetadata }> {
+    return this.#read(async (session) => {
       const loaded = await loadSecret(session, secretId);
       if (loaded.metadata.deletedAtMs !== null) throw deletedError(secretId);
       const { record, metadata } = loaded;
@@ -360,11 +394,6 @@ export class Vault {
       this.#noteSound(secretFile(secretId));
       return { value, metadata };
     });
-    try {
-      return await use(value, metadata);
-    } finally {
-      wipe(value);
-    }
   }
 
   /** The document, or null. @throws {VaultError} `VAULT_LOCKED`, `VAULT_TAMPERED`. */

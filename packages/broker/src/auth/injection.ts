@@ -25,6 +25,8 @@ export function paramsOnly(params: readonly string[]): Injection {
   return { headers: [], params, pathPrefix: "", derived: [] };
 }
 
+const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
 /**
  * The secret as text.
  *
@@ -39,7 +41,7 @@ export function secretText(secrets: OpenSecrets, placeholder: string): string {
     throw new BrokerError("auth_failed", `the credential has no secret for {{${placeholder}}}`);
   }
   try {
-    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(value);
+    return decoder.decode(value);
   } catch {
     throw unusable(placeholder, "is not text");
   }

@@ -2,9 +2,11 @@ import { randomBytes } from "node:crypto";
 import { chmodSync, type Dirent, readdirSync, unlinkSync } from "node:fs";
 import { rename, unlink } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
+import { installXChaCha20Poly1305 } from "../aead.ts";
 import { VaultError } from "../errors.ts";
 import { installSha256 } from "../sha256.ts";
 import type { LogDurability, LogSegment, Store, StoreChange, StoredRecord } from "../store.ts";
+import { hasSystemXChaCha20Poly1305, systemXChaCha20Poly1305 } from "./aead.ts";
 import {
   ensureDirectory,
   makeDirectories,
@@ -57,6 +59,7 @@ export async function openFileStore(
   options: FileStoreOptions = {},
 ): Promise<FileStore> {
   installSha256(systemSha256);
+  if (hasSystemXChaCha20Poly1305) installXChaCha20Poly1305(systemXChaCha20Poly1305);
   const store = new FileStore(resolve(directory), options.readOnly === true);
   await store.open();
   return store;
