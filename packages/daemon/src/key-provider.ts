@@ -6,8 +6,7 @@ import {
   type KeyProviderConfig,
   passphraseKeyProvider,
 } from "@aivault/vault-core";
-import { environmentKeyProvider, fileKeyProvider } from "@aivault/vault-core/node";
-import { argon2id } from "./argon2id.ts";
+import { environmentKeyProvider, fileKeyProvider, systemArgon2id } from "@aivault/vault-core/node";
 import type { VaultPaths } from "./paths.ts";
 import { platformName } from "./platform/index.ts";
 import { keychainKeyProvider, loadKeychain } from "./platform/keychain.ts";
@@ -69,7 +68,7 @@ export async function requireUsable(provider: KeyProvider): Promise<void> {
 
 /** The key provider of a passphrase somebody has just said; borrowed until the vault is unlocked. */
 export function passphraseProvider(passphrase: Uint8Array): KeyProvider {
-  return passphraseKeyProvider(passphrase, { argon2id });
+  return passphraseKeyProvider(passphrase, { argon2id: systemArgon2id });
 }
 
 /**

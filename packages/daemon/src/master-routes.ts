@@ -2,7 +2,7 @@
 
 import { once } from "node:events";
 import { RESPONSE_HEADERS, OPERATOR_ROUTES as ROUTES } from "@aivault/client/protocol";
-import { argon2id } from "./argon2id.ts";
+import { systemArgon2id } from "@aivault/vault-core/node";
 import { JSON_BYTES_MAX, parseJson, VALUE_BYTES_MAX } from "./body.ts";
 import { requireConfirmation } from "./confirmations.ts";
 import { ok } from "./exchange.ts";
@@ -53,7 +53,7 @@ const backup: Handler = async (exchange, { engine, vault }) => {
     if (passphrase.length === 0) throw new Problem("invalid_request", "the passphrase is empty");
     const { requestId, response, principal, signal } = exchange;
     await vault.audit.append({ kind: "backup.begun", requestId, uid: principal.uid });
-    const pieces = vault.backup({ passphrase, argon2id });
+    const pieces = vault.backup({ passphrase, argon2id: systemArgon2id });
     try {
       let next = await pieces.next();
       response.writeHead(200, {

@@ -8,7 +8,6 @@ import {
   systemRandom,
   verifyBackupFile,
 } from "@aivault/vault-core/node";
-import { argon2id } from "./argon2id.ts";
 import { chosenKeyProvider, type KeyProviderChoice, requireUsable } from "./key-provider.ts";
 import type { VaultPaths } from "./paths.ts";
 
@@ -47,7 +46,6 @@ export async function restoreBackup(options: RestoreBackupOptions): Promise<Back
     await requireUsable(provider);
     return await restoreBackupFile(file, root, {
       passphrase,
-      argon2id,
       overwrite,
       keyProvider: provider,
     });
@@ -63,7 +61,6 @@ export async function restoreBackup(options: RestoreBackupOptions): Promise<Back
     };
     const summary = await restoreBackupFile(file, root, {
       passphrase,
-      argon2id,
       overwrite,
       keyProvider,
     });
@@ -83,5 +80,5 @@ export function verifyBackup(options: {
   readonly file: string;
   readonly passphrase: Uint8Array;
 }): Promise<BackupSummary> {
-  return verifyBackupFile(options.file, { passphrase: options.passphrase, argon2id });
+  return verifyBackupFile(options.file, { passphrase: options.passphrase });
 }

@@ -55,6 +55,18 @@ describe("keychainKeyProvider, with a Map for a keychain", () => {
     expect(entries.size).toBe(0);
   });
 
+  it("forgets a staged key that nothing came to depend on, and only that", async () => {
+    const entries = new Map<string, string>();
+    const provider = keychainKeyProvider(config, async () => mapKeychain(entries));
+    await provider.create(ones);
+    await provider.stage?.(twos);
+    await provider.discardStaged?.();
+    expect([...entries.keys()]).toEqual(["kek"]);
+    expect(await provider.obtainStaged?.()).toBeNull();
+    await provider.discardStaged?.();
+    expect(await provider.obtain()).toEqual(ones(32));
+  });
+
   it("promotes a staged key and forgets that it was staged", async () => {
     const binding = mapKeychain();
     const provider = keychainKeyProvider(config, async () => binding);

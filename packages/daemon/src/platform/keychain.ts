@@ -144,6 +144,9 @@ export function keychainKeyProvider(
       return key;
     },
     obtainStaged: () => read(stagedAccount),
+    async discardStaged() {
+      await ask((binding) => binding.deletePassword(service, stagedAccount));
+    },
     async promote() {
       const staged = await read(stagedAccount);
       if (staged === null) return;
