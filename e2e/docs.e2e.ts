@@ -32,11 +32,14 @@ const documents = [
     .filter((file) => existsSync(join(root, file))),
 ];
 
-/** These store the key themselves; the other documents begin where that was done. */
+/** These store the key themselves, each on a machine of its own; the others share one where it is stored. */
 const STORES_ITSELF = ["README.md", "docs/getting-started.md", "docs/ten-tasks.md"];
 
 /** Write into the transcripts what the commands say now. Read the difference before committing it. */
 const UPDATE = process.env["AIVAULT_DOCS_UPDATE"] === "1";
+
+/** For one block, on a machine that has much else to do. */
+const PATIENCE_MS = 120_000;
 
 // No terminal but the one of util-linux takes these arguments.
 const hasTerminal = spawnSync("script", ["-qec", "true", "/dev/null"]).status === 0;
@@ -48,58 +51,99 @@ function markdownIn(folder: string): string[] {
     .map((name) => `${folder}/${name}`);
 }
 
+/** A busy machine takes longer than a command is willing to wait. */
+async function startDaemon(env: Record<string, string>): Promise<void> {
+  for (let tries = 1; (await aivault(["status"], { env })).status !== 0; tries += 1) {
+    expect(tries, "starts of the daemon").toBeLessThan(5);
+  }
+}
+
 /** Neither run nor followed: what would need root, another system or another machine. */
 function isOnlyChecked(mode: string): boolean {
   return mode.startsWith("skip, ") || mode.startsWith("walk, ");
 }
 
-describe.each(documents)("%s", (file) => {
+interface Place {
+  /** The home directory, and the working directory too. */
+  readonly home: string;
+  /** A home directory on another machine, as far as anybody can tell. */
+  readonly elsewhere: string;
+  readonly env: Record<string, string>;
+  leave(): Promise<void>;
+}
+
+/** A machine with aivault installed, a running daemon, and no secret yet. */
+async function makePlace(): Promise<Place> {
+  const { home, remove } = createTempHome();
+  const standIn = await startStandIn({ credentials: { "api.openai.com": { secret: openAiKey } } });
+  const bin = join(home, "bin");
+  const elsewhere = join(home, "elsewhere");
+  mkdirSync(bin);
+  mkdirSync(elsewhere, { mode: 0o700 });
+  for (const [name, target] of [
+    ["aivault", AIVAULT],
+    ["aivaultd", AIVAULTD],
+  ] as const) {
+    writeFileSync(join(bin, name), `#!/bin/sh\nexec "${process.execPath}" "${target}" "$@"\n`);
+    chmodSync(join(bin, name), 0o755);
+  }
+  const env = {
+    HOME: home,
+    ...standIn.daemonEnvironment,
+    PATH: `${bin}:${process.env["PATH"]}`,
+    NO_COLOR: "1",
+    TERM: "xterm",
+  };
+  const made = await aivault(["init", "--dev", "--provider", "file"], { env });
+  expect(made.status, made.stderr).toBe(0);
+  await startDaemon(env);
+  return {
+    home,
+    elsewhere,
+    env,
+    async leave() {
+      await aivault(["stop"], { env });
+      if (existsSync(join(elsewhere, ".aivault"))) {
+        await aivault(["stop"], { env: { ...env, HOME: elsewhere } });
+      }
+      await standIn.stop();
+      remove();
+    },
+  };
+}
+
+let shared: Place | undefined;
+
+/** Where most documents begin: the OpenAI key is stored. */
+async function sharedPlace(): Promise<Place> {
+  if (shared !== undefined) return shared;
+  const made = await makePlace();
+  shared = made;
+  const create = ["secrets", "create", "OPENAI_API_KEY", "--value-stdin"];
+  const stored = await aivault(create, { env: made.env, stdin: openAiKey });
+  expect(stored.status, stored.stderr).toBe(0);
+  return made;
+}
+
+afterAll(async () => shared?.leave());
+
+// Programs import our packages by name, so they live where those names resolve.
+const programs = join(root, "node_modules", ".cache", "aivault-docs");
+mkdirSync(programs, { recursive: true });
+
+describe.each(documents)("%s", { timeout: PATIENCE_MS }, (file) => {
   const snippets = snippetsOf(file, readFileSync(join(root, file), "utf8"));
   const isRun = snippets.some(({ mode }) => !isOnlyChecked(mode));
-  const home = createTempHome();
-  const elsewhere = join(home.home, "elsewhere");
   let written = 0;
-  let standIn: Awaited<ReturnType<typeof startStandIn>>;
-  let environment: Record<string, string>;
-  // Programs import our packages by name, so they live where those names resolve.
-  const programs = join(root, "node_modules", ".cache", "aivault-docs");
+  let place: Place;
 
   beforeAll(async () => {
-    mkdirSync(programs, { recursive: true });
     if (!isRun) return;
-    standIn = await startStandIn({ credentials: { "api.openai.com": { secret: openAiKey } } });
-    const bin = join(home.home, "bin");
-    mkdirSync(bin);
-    mkdirSync(elsewhere, { mode: 0o700 });
-    for (const [name, target] of [
-      ["aivault", AIVAULT],
-      ["aivaultd", AIVAULTD],
-    ] as const) {
-      writeFileSync(join(bin, name), `#!/bin/sh\nexec "${process.execPath}" "${target}" "$@"\n`);
-      chmodSync(join(bin, name), 0o755);
-    }
-    environment = {
-      HOME: home.home,
-      ...standIn.daemonEnvironment,
-      PATH: `${bin}:${process.env["PATH"]}`,
-      NO_COLOR: "1",
-      TERM: "xterm",
-    };
-    const made = await aivault(["init", "--dev", "--provider", "file"], { env: environment });
-    expect(made.status, made.stderr).toBe(0);
-    if (STORES_ITSELF.includes(file)) return;
-    const create = ["secrets", "create", "OPENAI_API_KEY", "--value-stdin"];
-    const stored = await aivault(create, { env: environment, stdin: openAiKey });
-    expect(stored.status, stored.stderr).toBe(0);
+    place = await (STORES_ITSELF.includes(file) ? makePlace() : sharedPlace());
   });
 
   afterAll(async () => {
-    if (isRun) {
-      await aivault(["stop"], { env: environment });
-      await aivault(["stop"], { env: { ...environment, HOME: elsewhere } });
-      await standIn.stop();
-    }
-    home.remove();
+    if (STORES_ITSELF.includes(file)) await place?.leave();
   });
 
   if (snippets.length === 0) it("has nothing to run", () => {});
@@ -112,9 +156,10 @@ describe.each(documents)("%s", (file) => {
       for (const { command, output } of transcriptOf(code)) {
         const title = `line ${line}: \`${command}\` says what the document says`;
         it.skipIf(!hasTerminal)(title, async () => {
-          const { cwd, env } = place();
-          const HOME = isElsewhere ? elsewhere : home.home;
-          const result = await runOnTerminal(command, openAiKey, { cwd, env: { ...env, HOME } });
+          const { home, elsewhere, env } = place;
+          const HOME = isElsewhere ? elsewhere : home;
+          const options = { cwd: home, env: { ...env, HOME } };
+          const result = await runOnTerminal(command, openAiKey, options);
           expect(result.stdout).not.toContain(openAiKey);
           const shown = shownText(result.stdout).replaceAll(HOME, "~");
           if (UPDATE) return replaceOutput(command, output, shown);
@@ -149,21 +194,18 @@ describe.each(documents)("%s", (file) => {
     written = at + turn(shown).length;
   }
 
-  function place() {
-    return { env: environment, cwd: home.home };
-  }
-
   async function runSnippet(mode: string, code: string) {
+    const options = { env: place.env, cwd: place.home, timeoutMs: PATIENCE_MS };
     if (mode === "module") {
       const program = join(programs, `${file.replaceAll("/", "-")}.mjs`);
       writeFileSync(program, code);
-      return run(process.execPath, [program], place());
+      return run(process.execPath, [program], options);
     }
     const typed = /^terminal, types (.+)$/.exec(mode)?.[1];
     if (typed === undefined && !/^(|exits \d+)$/.test(mode)) throw new Error(`run: ${mode}?`);
-    if (typed === undefined) return run("sh", ["-eu", "-c", code], place());
+    if (typed === undefined) return run("sh", ["-eu", "-c", code], options);
     // The OpenAI key itself is not in the document.
-    return runOnTerminal(code, typed === "the OpenAI key" ? openAiKey : typed, place());
+    return runOnTerminal(code, typed === "the OpenAI key" ? openAiKey : typed, options);
   }
 
   function faultsIn(language: string, code: string): string[] {
