@@ -1,7 +1,7 @@
 import type { EnvelopeBody } from "@aivault/policy";
 import type { RandomBytes } from "@aivault/vault-core";
 import { BrokerError } from "./errors.ts";
-import type { Upload } from "./invocation.ts";
+import type { AnnouncedBody, Upload } from "./invocation.ts";
 
 /** A request body, ready to send. */
 export interface RequestBody {
@@ -10,6 +10,8 @@ export interface RequestBody {
   readonly length: number | null;
   /** Replaces the caller's `content-type` when not null. */
   readonly contentType: string | null;
+  /** See {@link AnnouncedBody.payloadHash}. */
+  readonly payloadHash?: string | null;
 }
 
 /** What limits a body. */
@@ -17,6 +19,8 @@ export interface BodyLimits {
   readonly bytesMax: number;
   /** Told about every byte as it is sent. */
   readonly onBytes: (count: number) => void;
+  /** Of an upload that is the whole body. */
+  readonly announced?: AnnouncedBody | undefined;
 }
 
 /**
@@ -39,12 +43,13 @@ export function buildBody(
       return whole(encoder.encode(body.text), null, limits);
     case "base64":
       return whole(body.bytes, null, limits);
-    case "upload":
-      return {
-        body: bounded(singleUpload(uploads), limits),
-        length: null,
-        contentType: null,
-      };
+    case "upload": {
+      const { length = null, payloadHash = null } = limits.announced ?? {};
+      // Before anybody is contacted.
+      if (length !== null && length > limits.bytesMax) throw tooLarge(limits.bytesMax);
+      const body = bounded(singleUpload(uploads), limits);
+      return { body, length, contentType: null, payloadHash };
+    }
     case "multipart": {
       const boundary = `aivault-${Buffer.from(random(16)).toString("hex")}`;
       const contentType = `multipart/form-data; boundary=${boundary}`;

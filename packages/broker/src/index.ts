@@ -10,6 +10,7 @@ export {
   isBrokerError,
 } from "./errors.ts";
 export type {
+  AnnouncedBody,
   Explanation,
   Invocation,
   Plan,

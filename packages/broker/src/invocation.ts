@@ -24,6 +24,14 @@ export interface Upload {
   readonly body: AsyncIterable<Uint8Array>;
 }
 
+/** What is known of a body that is still to come. */
+export interface AnnouncedBody {
+  /** Its bytes, with which it is then sent on; null sends it chunked. */
+  readonly length: number | null;
+  /** What the sender would have signed as its hash, for services that sign one; see AWS's documentation. */
+  readonly payloadHash: string | null;
+}
+
 /** One use of one capability. */
 export interface Invocation {
   readonly requestId: string;
@@ -32,6 +40,8 @@ export interface Invocation {
   readonly envelope: Envelope;
   /** In the order in which the client sent them; each body is consumed before the next is taken. */
   readonly uploads: AsyncIterable<Upload> | null;
+  /** What the sender of a body that is one upload said of it before sending it. */
+  readonly announced?: AnnouncedBody;
   /** Shortens the broker's own deadline for the whole exchange. */
   readonly timeoutMs?: number;
   /** Where the caller stands and what its token grants; left out for a caller without a token. */

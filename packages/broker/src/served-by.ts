@@ -2,6 +2,7 @@ import type { PathRule, Registry } from "@aivault/registry";
 import { type Catalog, findCapability } from "./catalog.ts";
 import type { Credential } from "./credential.ts";
 import { serves } from "./resolve.ts";
+import { placeholders } from "./template.ts";
 
 /** A capability, as far as it tells whether a request is a use of it. */
 export interface ServedCapability {
@@ -19,6 +20,8 @@ export interface ServedBy {
    */
   readonly pathTemplate: string | null;
   readonly elsewhereInPath: ReadonlyMap<string, string>;
+  /** Requests are signed, bodies and all: one that is streamed may be refused. */
+  readonly signsBodies: boolean;
 }
 
 /** Everything that a credential serves, in order of id. Opens nothing. */
@@ -45,11 +48,17 @@ export function servedBy(credential: Credential, catalog: Catalog, registry: Reg
     capabilities,
     pathTemplate: pathTemplateOf(credential),
     elsewhereInPath: new Map(elsewhere),
+    signsBodies: signsBodies(credential),
   };
 }
 
 function pathTemplateOf({ auth }: Credential): string | null {
   return auth.strategy === "path" ? auth.template : null;
+}
+
+function signsBodies({ auth }: Credential): boolean {
+  if (auth.strategy === "hmac") return placeholders(auth.message).includes("body");
+  return auth.strategy === "aws-sigv4";
 }
 
 function usesSameSecrets(a: Credential, b: Credential): boolean {

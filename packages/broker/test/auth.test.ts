@@ -241,6 +241,7 @@ describe("hmac", () => {
               target: { path: "/", query: "" },
               headers: [],
               body: new Uint8Array(Buffer.from(msg, "hex")),
+              payloadHash: null,
               nowMs: 0,
             },
           );

@@ -1,7 +1,7 @@
 /** A provider that speaks WebSocket: over TLS, for one host, in this process. */
 
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import type { IncomingMessage } from "node:http";
+import type { IncomingMessage, ServerResponse } from "node:http";
 import { createServer } from "node:https";
 import type { AddressInfo, Socket } from "node:net";
 import { tmpdir } from "node:os";
@@ -21,24 +21,33 @@ export interface SocketProvider {
   stop(): Promise<void>;
 }
 
+export interface SocketProviderOptions {
+  readonly protocol?: string | null;
+  /** Status of an answer that is no WebSocket. */
+  readonly refuse?: number;
+  /** Answers what is no upgrade. */
+  readonly serve?: (request: IncomingMessage, response: ServerResponse) => void;
+  /** Further hosts that it stands in for. */
+  readonly hosts?: readonly string[];
+}
+
 /**
  * Start one that answers each frame with itself, unmasked, and agrees to `protocol`.
- *
- * @param refuse - Status of an answer that is no WebSocket.
  */
 export async function startSocketProvider(
   host: string,
-  { protocol = null, refuse }: { protocol?: string | null; refuse?: number } = {},
+  { protocol = null, refuse, serve, hosts = [] }: SocketProviderOptions = {},
 ): Promise<SocketProvider> {
   const module = new URL("../../../e2e/support/certificate-authority.mjs", import.meta.url).href;
   const authority: Authority = (await import(module)).createCertificateAuthority();
-  const { certificatePem, keyPem } = authority.issue({ hosts: [host] });
+  const { certificatePem, keyPem } = authority.issue({ hosts: [host, ...hosts] });
   const directory = mkdtempSync(join(tmpdir(), "aivault-provider-"));
   const ca = join(directory, "ca.pem");
   writeFileSync(ca, authority.certificatePem);
   const opened: { request: IncomingMessage; socket: Duplex }[] = [];
   const sockets = new Set<Socket>();
   const server = createServer({ cert: certificatePem, key: keyPem });
+  if (serve !== undefined) server.on("request", serve);
   server.on("connection", (socket: Socket) => sockets.add(socket));
   server.on("upgrade", (request, socket) => {
     socket.on("error", () => undefined);
@@ -65,7 +74,7 @@ export async function startSocketProvider(
   const { port } = server.address() as AddressInfo;
   return {
     daemonEnvironment: {
-      AIVAULT_DEV_RESOLVE: `${host}=127.0.0.1:${port}`,
+      AIVAULT_DEV_RESOLVE: [host, ...hosts].map((name) => `${name}=127.0.0.1:${port}`).join(),
       AIVAULT_DEV_CA_CERT_PATH: ca,
       AIVAULT_DEV_ALLOW_NON_DEFAULT_PORTS: "1",
     },

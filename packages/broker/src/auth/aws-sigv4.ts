@@ -15,6 +15,7 @@ import type { SigningContext } from "./signing-context.ts";
 
 const ALGORITHM = "AWS4-HMAC-SHA256";
 const UNSIGNED_PAYLOAD = "UNSIGNED-PAYLOAD";
+const UNSIGNED_WITH_TRAILER = "STREAMING-UNSIGNED-PAYLOAD-TRAILER";
 
 /** Signs the request for AWS: Signature Version 4, in the `authorization` header. */
 export function injectAwsSigV4(
@@ -37,7 +38,7 @@ export function injectAwsSigV4(
     );
   }
   const isS3 = service === "s3";
-  const payloadHash = hashPayload(context.body, isS3);
+  const payloadHash = hashPayload(context, isS3);
   const added: [string, string][] = [["x-amz-date", formatAmzDate(context.nowMs)]];
   if (isS3) added.push(["x-amz-content-sha256", payloadHash]);
   if (sessionToken !== null) added.push(["x-amz-security-token", sessionToken]);
@@ -74,10 +75,12 @@ function region(scheme: AwsSigV4Scheme, { hostEntry, hostVariables }: SigningCon
   return named ?? scheme.defaultRegion;
 }
 
-function hashPayload(body: SigningContext["body"], isS3: boolean): string {
+function hashPayload({ body, payloadHash }: SigningContext, isS3: boolean): string {
   if (body !== "streamed") return sha256(body ?? new Uint8Array(0));
-  // S3 alone admits this, and only where TLS protects the body, which it always does here.
-  if (isS3) return UNSIGNED_PAYLOAD;
+  // The service compares it with what arrives: a false one spoils nothing but the sender's request.
+  if (payloadHash !== null && /^[0-9a-f]{64}$/.test(payloadHash)) return payloadHash;
+  // S3 alone admits these, and only where TLS protects the body, which it always does here.
+  if (isS3) return payloadHash === UNSIGNED_WITH_TRAILER ? UNSIGNED_WITH_TRAILER : UNSIGNED_PAYLOAD;
   throw cannotSignStream();
 }
 

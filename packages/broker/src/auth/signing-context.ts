@@ -13,6 +13,8 @@ export interface SigningContext {
   readonly headers: readonly HeaderPair[];
   /** The whole body; null when there is none; `streamed` when it is not known yet. */
   readonly body: Uint8Array | null | "streamed";
+  /** What the sender of a streamed body announced as its hash, unverified; null for nothing. */
+  readonly payloadHash: string | null;
   /** Unix milliseconds. */
   readonly nowMs: number;
 }

@@ -7,6 +7,7 @@
  */
 
 import type {
+  AnnouncedBody,
   Invocation,
   ResponseSink,
   ServedCapability,
@@ -15,6 +16,7 @@ import type {
 } from "@aivault/broker";
 import type { EnvelopeBody, HeaderPair } from "@aivault/policy";
 import { admitToken, restrict } from "../admission.ts";
+import { collect } from "../body.ts";
 import type { Exchange } from "../exchange.ts";
 import { invoke } from "../invoke.ts";
 import { Problem, problemOf } from "../problem.ts";
@@ -25,6 +27,7 @@ import { checkGrant, pinnedCredential } from "../tokens/grant.ts";
 import type { TokenChain } from "../tokens/token-store.ts";
 import { handshakeHeaders, planHeaders, requireHandshake } from "../websocket/handshake.ts";
 import { openSocket } from "../websocket/open-socket.ts";
+import { decodeAwsChunked, readAwsRequest } from "./aws-request.ts";
 import { findCapability } from "./find-capability.ts";
 import { rewriteLinks } from "./link.ts";
 import { extractToken } from "./placeholder.ts";
@@ -53,9 +56,12 @@ export const passthrough: Handler = async (exchange, services) => {
 
   const target = head.query === "" ? head.path : `${head.path}?${head.query}`;
   const asked = { credential: pinned, target, placedAt };
-  const { credential, capability } = await choose(exchange, services, chain, asked);
-  const { body, uploads } = bodyOf(exchange);
+  const { credential, capability, signsBodies } = await choose(exchange, services, chain, asked);
+  // What is malformed is refused before a body is asked for.
   const timeoutMs = readTimeout(exchange);
+  const { headers, ...sent } = signsBodies
+    ? await bodyToSign(exchange, head.headers)
+    : { headers: head.headers, ...bodyOf(exchange) };
   const envelope = {
     capability: capability.id,
     credential,
@@ -63,15 +69,16 @@ export const passthrough: Handler = async (exchange, services) => {
     request: {
       method: exchange.request.method ?? "",
       path: target,
-      headers: head.headers,
-      body,
+      headers,
+      body: sent.body,
     },
   };
   const invocation: Invocation = {
     requestId: exchange.requestId,
     principal: exchange.principal,
     envelope: chain === null ? envelope : restrict(envelope, chain),
-    uploads,
+    uploads: sent.uploads,
+    ...(sent.announced === undefined ? {} : { announced: sent.announced }),
     ...(timeoutMs === null ? {} : { timeoutMs }),
   };
   if (handshake !== null) {
@@ -128,7 +135,11 @@ async function choose(
   services: Services,
   chain: TokenChain | null,
   asked: { readonly credential: string; readonly target: string; readonly placedAt: string | null },
-): Promise<{ readonly credential: string; readonly capability: ServedCapability }> {
+): Promise<{
+  readonly credential: string;
+  readonly capability: ServedCapability;
+  readonly signsBodies: boolean;
+}> {
   const broker = services.engine.broker();
   let { credential } = asked;
   let served = await broker.servedBy(credential);
@@ -146,7 +157,9 @@ async function choose(
   );
   const method = request.method ?? "";
   const found = findCapability(granted, method, asked.target);
-  if (found.ok) return { credential, capability: found.value };
+  if (found.ok) {
+    return { credential, capability: found.value, signsBodies: served.signsBodies };
+  }
   // What exists but is not granted is a matter of the token, and worth saying so.
   if (chain !== null && findCapability(served.capabilities, method, asked.target).ok) {
     throw new Problem("policy_violation", "the token does not grant what this request needs", {
@@ -207,27 +220,70 @@ function headersOf({ request }: Exchange): HeaderPair[] {
   return headers;
 }
 
-function bodyOf(exchange: Exchange): { body: EnvelopeBody; uploads: AsyncIterable<Upload> | null } {
-  const { request } = exchange;
-  const length = request.headers["content-length"];
-  const isChunked = request.headers["transfer-encoding"] !== undefined;
-  if (!isChunked && (length === undefined || length === "0")) {
-    return { body: { kind: "none" }, uploads: null };
-  }
-  return {
-    body: { kind: "upload" },
-    uploads: wholeBody(exchange, isChunked ? null : Number(length)),
-  };
+/** A body as the broker takes it. */
+interface SentBody {
+  readonly body: EnvelopeBody;
+  readonly uploads: AsyncIterable<Upload> | null;
+  readonly announced?: AnnouncedBody;
+}
+
+const NO_BODY: SentBody = { body: { kind: "none" }, uploads: null };
+
+/** Octets as they are announced: null for nobody knows, zero for none. */
+function announcedLength({ request }: Exchange): number | null {
+  if (request.headers["transfer-encoding"] !== undefined) return null;
+  return Number(request.headers["content-length"] ?? 0);
+}
+
+/** A body that is streamed, with the length it came with: not every provider takes a chunked one. */
+function bodyOf(exchange: Exchange): SentBody {
+  const length = announcedLength(exchange);
+  return length === 0 ? NO_BODY : streamed(exchange, { length, payloadHash: null });
+}
+
+function streamed(
+  exchange: Exchange,
+  announced: AnnouncedBody,
+  through: (body: AsyncIterable<Uint8Array>) => AsyncIterable<Uint8Array> = (body) => body,
+): SentBody {
+  return { body: { kind: "upload" }, uploads: wholeBody(exchange, announced, through), announced };
 }
 
 async function* wholeBody(
   exchange: Exchange,
-  length: number | null,
+  { length }: AnnouncedBody,
+  through: (body: AsyncIterable<Uint8Array>) => AsyncIterable<Uint8Array>,
 ): AsyncGenerator<Upload, void, undefined> {
   exchange.continueBody();
   // Stopping early must not destroy the connection: a refusal is still to be sent on it.
   const body = exchange.body.iterator({ destroyOnReturn: false }) as AsyncIterable<Uint8Array>;
-  yield { field: "body", filename: null, contentType: null, length, body };
+  yield { field: "body", filename: null, contentType: null, length, body: through(body) };
+}
+
+/** A signed body is read before anything is sent, so it is not as large as others may be. */
+const TO_SIGN_BYTES_MAX = 8 * 1024 * 1024;
+
+/**
+ * A body that the broker has to sign. Where the SDK has stated its hash, or that there is none, that is
+ * reused and the body streamed; otherwise it is read first, as far as it is not too large.
+ */
+async function bodyToSign(
+  exchange: Exchange,
+  given: readonly HeaderPair[],
+): Promise<SentBody & { readonly headers: readonly HeaderPair[] }> {
+  const { headers, payloadHash, decodedLength } = readAwsRequest(given);
+  const length = announcedLength(exchange);
+  if (length === 0) return { headers, ...NO_BODY };
+  if (decodedLength !== null) {
+    const announced = { length: decodedLength, payloadHash };
+    return { headers, ...streamed(exchange, announced, decodeAwsChunked) };
+  }
+  if (payloadHash !== null || (length !== null && length > TO_SIGN_BYTES_MAX)) {
+    return { headers, ...streamed(exchange, { length, payloadHash }) };
+  }
+  exchange.continueBody();
+  const bytes = await collect(exchange.body, TO_SIGN_BYTES_MAX);
+  return { headers, body: { kind: "base64", bytes }, uploads: null };
 }
 
 function callerBase({ request }: Exchange, credential: string | null): string {
