@@ -18,6 +18,8 @@ import { buildShim, runNode, shimEnvironment } from "./shim.mjs";
 
 const SELF = import.meta.filename;
 const scenario = { name: "powercut" };
+/** It reads everything on the disk, on a machine that may have other things to do. */
+const JUDGE_MS_MAX = 15 * 60_000;
 
 // --- a writer: each takes the lock in turn, and keeps to what is its own --------------------------
 
@@ -155,9 +157,7 @@ async function main() {
   const random = seeded(Number(values.seed));
   const directory = fs.mkdtempSync(path.join(fs.realpathSync(os.tmpdir()), "aivault-powercut-"));
   const shim = buildShim(directory);
-  const [disk, cut, mount] = ["disk.img", "cut.img", "mount"].map((name) =>
-    path.join(directory, name),
-  );
+  const [disk, mount] = ["disk.img", "mount"].map((name) => path.join(directory, name));
   const bootFile = path.join(directory, "boot-id");
   fs.writeFileSync(bootFile, "00000000-0000-4000-8000-000000000000\n");
   fs.mkdirSync(mount);
@@ -223,11 +223,16 @@ async function main() {
         for (const child of children) child.kill("SIGSTOP");
         await sleep(5); // calls under way end
         const acks = readAcks(directory, writers);
+        // A file of its own: the one before may still be behind a loop device.
+        const cut = path.join(directory, `cut-${done}.img`);
         copyDisk(disk, cut);
-        for (const child of children) child.kill("SIGCONT");
         const judged = await runNode([SELF, "judge-cut", cut, mount, root, JSON.stringify(acks)], {
           env: shimEnvironment(shim, { boot: bootFile }),
+          timeoutMs: JUDGE_MS_MAX,
         });
+        // Writers wait for the judge, or a slow one would have ever more to read.
+        for (const child of children) child.kill("SIGCONT");
+        if (judged.hung) throw new Error("the judge did not end");
         done++;
         changes = Math.max(
           changes,
@@ -256,6 +261,7 @@ async function main() {
           if (values.keep) fs.copyFileSync(cut, path.join(values.keep, `cut-${done}.img`));
           console.log(`BAD cut ${done}: ${problems.slice(0, 3).join(" | ")}`);
         }
+        fs.rmSync(cut);
       }
       await stop();
     }
