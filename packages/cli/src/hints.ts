@@ -17,20 +17,25 @@ const BY_CODE: Readonly<Record<string, string>> = {
   credential_ambiguous: "name one with --credential; `aivault credential list` shows them",
   secret_not_found: "`aivault secrets list` shows what there is",
   conflict: "look at what is there first: `aivault status`, or the `list` of the same noun",
-  request_too_large: "send less, or have the operator raise the limit: `aivault capability policy set`",
-  response_too_large: "ask for less, or have the operator raise the limit: `aivault capability policy set`",
+  request_too_large:
+    "send less, or have the operator raise the limit: `aivault capability policy set`",
+  response_too_large:
+    "ask for less, or have the operator raise the limit: `aivault capability policy set`",
   rate_limited: "wait, or have the operator raise the limit: `aivault capability policy set`",
   vault_locked: "`aivault unlock` opens it",
   vault_unavailable: "`aivault doctor` checks what usually goes wrong",
-  auth_failed: "`aivault secrets verify NAME` tries the key, `aivault secrets rotate NAME` replaces it",
+  auth_failed:
+    "`aivault secrets verify NAME` tries the key, `aivault secrets rotate NAME` replaces it",
   upstream_unreachable: "check the network from the daemon's machine, and try again",
   upstream_timeout: "try again, or give it longer with --timeout-ms",
   upstream_failed: "try again; `aivault audit --limit 5` says how far it came",
-  internal: "`aivault doctor` checks what usually goes wrong; please report this with the request's id",
+  internal:
+    "`aivault doctor` checks what usually goes wrong; please report this with the request's id",
 
   CLIENT_DAEMON_UNREACHABLE: "`aivault doctor` checks what usually goes wrong",
   CLIENT_FILE_UNREADABLE: "check the path, and who may read it; nothing was sent",
-  CLIENT_RESPONSE_BROKEN: "what was printed is not whole; `aivault audit --limit 5` says how far it came",
+  CLIENT_RESPONSE_BROKEN:
+    "what was printed is not whole; `aivault audit --limit 5` says how far it came",
   CLIENT_TIMEOUT: "try again, or give it longer with --timeout-ms",
   CLIENT_PROTOCOL_MISMATCH: "`aivault restart` starts the daemon of this version",
 };

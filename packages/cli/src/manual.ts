@@ -4,8 +4,8 @@
  */
 import { type Command, type Flag, flagsOf, GLOBAL_FLAGS } from "./command.ts";
 import { COMMAND_GROUPS, COMMANDS } from "./commands/index.ts";
-import { ENVIRONMENT, EXIT_STATUS } from "./reference.ts";
 import { flagSummary, usageOf } from "./help.ts";
+import { ENVIRONMENT, EXIT_STATUS } from "./reference.ts";
 
 /** A manual page. */
 export interface ManualPage {

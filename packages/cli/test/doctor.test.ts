@@ -35,7 +35,15 @@ describe("aivault doctor", () => {
     const found = await doctor();
     expect(found.status).toBe(0);
     const names = [...new Set(found.checks.map(({ name }) => name))];
-    for (const name of ["node", "environment", "vault", "permissions", "daemon", "audit", "clock"]) {
+    for (const name of [
+      "node",
+      "environment",
+      "vault",
+      "permissions",
+      "daemon",
+      "audit",
+      "clock",
+    ]) {
       expect(names).toContain(name);
     }
     expect(about(found, "daemon")[0]?.hint).toBe("`aivault restart`");
@@ -49,7 +57,9 @@ describe("aivault doctor", () => {
     expect(found.status).toBe(1);
     expect(about(found, "permissions").filter(({ state }) => state === "wrong")).toHaveLength(2);
     expect(statSync(key).mode & 0o777).toBe(0o644);
-    expect(about(await doctor("--fix"), "permissions").map(({ state }) => state)).toContain("fixed");
+    expect(about(await doctor("--fix"), "permissions").map(({ state }) => state)).toContain(
+      "fixed",
+    );
     expect(statSync(key).mode & 0o777).toBe(0o600);
     expect((await doctor()).status).toBe(0);
   });

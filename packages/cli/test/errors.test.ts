@@ -175,7 +175,11 @@ describe("what people get wrong", () => {
     ["a provider that is not there", ["provider", "describe", "nobody"], 1],
     ["a token that is not there", ["token", "revoke", "nobody"], 1],
     ["a credential of nothing", ["credential", "create", "c", "--provider", "openai"], 2],
-    ["a capability without a host", ["capability", "create", "a/b", "--method", "GET", "--path", "/"], 2],
+    [
+      "a capability without a host",
+      ["capability", "create", "a/b", "--method", "GET", "--path", "/"],
+      2,
+    ],
     ["no operator passphrase to log in with", ["operator", "login", "--passphrase", CANARY], 1],
     ["a backup over a file", ["backup", "create", "not-json", "--passphrase", CANARY], 1],
     ["a backup that is none", ["backup", "verify", "not-json", "--passphrase", CANARY], 1],

@@ -37,7 +37,7 @@ describe("the manual", () => {
     const done = spawnSync("groff", ["-man", "-Tascii", "-P-c"], { input: invoke });
     if (done.error !== undefined) context.skip();
     // Bold is struck over.
-    const shown = done.stdout.toString().replace(/.\u0008/g, "");
+    const shown = done.stdout.toString().split(/.[\b]/).join("");
     expect(shown).toContain("--body-file-path");
     expect(shown).toContain("aivault invoke openai/models --dry-run");
   });

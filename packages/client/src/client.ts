@@ -40,6 +40,8 @@ export interface InvokeOptions {
   readonly signal?: AbortSignal;
   /** Milliseconds for the whole upstream call; at least 1. */
   readonly timeoutMs?: number;
+  /** Called as a body is streamed, with the octets of it that have been handed on so far. */
+  readonly onUpload?: (bytes: number) => void;
 }
 
 /**
@@ -130,7 +132,7 @@ export function callerClient(
     prepared: PreparedRequest,
     options: InvokeOptions = {},
   ): Promise<InvokeResponse> {
-    const response = await post(prepared, options);
+    const response = await post(counted(prepared, options.onUpload), options);
     if (response.headers[RESPONSE_HEADERS.requestId] === undefined) {
       response.destroy();
       throw mismatch();
@@ -203,6 +205,24 @@ export interface JsonRpc {
   sendBody<T>(request: TransportRequest): Promise<T>;
   /** For an answer that is a stream: the response, its body unread, unless it is a refusal. */
   open(request: TransportRequest): Promise<IncomingMessage>;
+}
+
+function counted(prepared: PreparedRequest, onUpload: InvokeOptions["onUpload"]): PreparedRequest {
+  if (onUpload === undefined) return prepared;
+  let bytes = 0;
+  async function* counting(body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+    for await (const chunk of body) {
+      yield chunk;
+      bytes += chunk.length;
+      onUpload?.(bytes);
+    }
+  }
+  const parts = prepared.parts.map((part) => {
+    const { body } = part;
+    const isStream = typeof body !== "string" && !(body instanceof Uint8Array);
+    return isStream ? { ...part, body: counting(body) } : part;
+  });
+  return { ...prepared, parts };
 }
 
 /** @param headers - Added to every request. */

@@ -10,7 +10,8 @@ export const shellCommands: readonly Command[] = [
       {
         name: "fix",
         kind: "switch",
-        summary: "put right what is safe to: permissions of our own files, sockets that nobody listens on",
+        summary:
+          "put right what is safe to: permissions of our own files, sockets that nobody listens on",
       },
       ...JSON_FLAGS,
     ],

@@ -31,7 +31,11 @@ export async function files(context: Context): Promise<readonly Finding[]> {
 }
 
 interface Slot {
-  readonly provider?: { readonly kind?: string; readonly path?: string; readonly variable?: string };
+  readonly provider?: {
+    readonly kind?: string;
+    readonly path?: string;
+    readonly variable?: string;
+  };
 }
 
 /** Where the key comes from, and whether it can. */
@@ -62,7 +66,11 @@ async function keyProvider({ args, env, session }: Context): Promise<readonly Fi
       findings.push(
         env[variable]
           ? ok("key", `it comes from ${variable}, which is set`)
-          : warning("key", `it comes from ${variable}, which is not set here`, `export ${variable}`),
+          : warning(
+              "key",
+              `it comes from ${variable}, which is not set here`,
+              `export ${variable}`,
+            ),
       );
     } else if (kind === "secret-service" && !env["DBUS_SESSION_BUS_ADDRESS"]) {
       findings.push(

@@ -82,12 +82,28 @@ export async function call(context: Context): Promise<Answer> {
   const request = requestFromFlags(args);
   // Stdin can be read once. The daemon must be there before it is.
   if (text(args, "body-file-path") === "-") await session.awaitCaller();
-  return await session.asCaller(async (client): Promise<Answer> => {
-    const complete = await completed(client, request, capability);
-    return dryRun
-      ? { plan: await client.plan(capability, complete, options) }
-      : { response: await client.invoke(capability, complete, options) };
-  });
+  const progress = await progressOf(context);
+  try {
+    return await session.asCaller(async (client): Promise<Answer> => {
+      const complete = await completed(client, request, capability);
+      if (dryRun) return { plan: await client.plan(capability, complete, options) };
+      const response = await client.invoke(capability, complete, {
+        ...options,
+        ...(progress === null ? {} : { onUpload: progress.onUpload }),
+      });
+      return { response };
+    });
+  } finally {
+    progress?.clear();
+  }
+}
+
+// Files alone are large enough to wait for.
+async function progressOf({ args, out }: Context) {
+  const files = ["body-file-path", "multipart-file"].some((name) => args.flags[name] !== undefined);
+  if (!files || out.stderr.isTTY !== true) return null;
+  const { uploadProgress } = await import("../upload-progress.ts");
+  return uploadProgress(args, out);
 }
 
 /**

@@ -1,4 +1,5 @@
-import type { WireProvisioning, WireSecret } from "@aivault/client";
+import { isAivaultError, type WireProvisioning, type WireSecret } from "@aivault/client";
+import type { OperatorClient } from "@aivault/client/operator";
 import { isOn, list, text, wantsJson } from "../args.ts";
 import { confirmed } from "../confirm.ts";
 import type { Context } from "../context.ts";
@@ -122,9 +123,31 @@ export async function runPurge(context: Context): Promise<void> {
   const { args, out, session } = context;
   const which = whichSecret(context);
   const operator = await session.operator();
-  await confirmed(context, (confirmable) => operator.purgeSecret(which, confirmable));
+  const purge = (id: string) =>
+    confirmed(context, (confirmable) => operator.purgeSecret(id, confirmable));
+  await purge(which).catch(async (error: unknown) => {
+    if (!isAivaultError(error) || error.code !== "secret_not_found") throw error;
+    const id = await idOfDeleted(operator, which);
+    if (id === null) throw error;
+    await purge(id);
+  });
   if (wantsJson(args) || !out.isTerminal) out.json({ purged: true, secret: which });
   else out.answer(`purged ${which}`);
+}
+
+// The daemon finds a deleted secret by its id alone, since its name may have been given anew.
+async function idOfDeleted(operator: OperatorClient, name: string): Promise<string | null> {
+  const deleted = (await operator.secrets({ includeDeleted: true })).filter(
+    (secret) => secret.name === name && secret.deletedAtMs !== null,
+  );
+  const [only, second] = deleted;
+  if (second !== undefined) {
+    throw usageError(
+      `${deleted.length} deleted secrets are called ${name}`,
+      "name one by its id; `aivault secrets list --deleted` shows them",
+    );
+  }
+  return only?.secretId ?? null;
 }
 
 /** Ask the provider whether it takes the key. */
