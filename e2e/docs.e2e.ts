@@ -36,6 +36,7 @@ const documents = [
 const STORES_ITSELF = ["README.md", "docs/getting-started.md", "docs/ten-tasks.md"];
 
 /** Write into the transcripts what the commands say now. Read the difference before committing it. */
+// biome-ignore lint/suspicious/noUndeclaredEnvVars: set by hand; no task of turbo's runs this.
 const UPDATE = process.env["AIVAULT_DOCS_UPDATE"] === "1";
 
 /** For one block, on a machine that has much else to do. */
