@@ -28,6 +28,7 @@ import { operatorRoutes } from "./operator-routes.ts";
 import { passthrough } from "./passthrough/passthrough-route.ts";
 import { type VaultPaths, withSocket } from "./paths.ts";
 import { loadPlatform, type Platform } from "./platform/index.ts";
+import { watchRoot } from "./root-watch.ts";
 import type { Services } from "./services.ts";
 import { type LocalAuthority, loadLocalAuthority } from "./tls/local-authority.ts";
 
@@ -167,6 +168,7 @@ async function serveVault(
   const sockets: BoundSocket[] = [];
   let closing: Promise<void> | null = null;
   let onceTimer: NodeJS.Timeout | undefined;
+  let stopWatching = () => {};
 
   const close = (): Promise<void> => {
     closing ??= shutDown();
@@ -176,6 +178,7 @@ async function serveVault(
 
   async function shutDown(): Promise<void> {
     clearTimeout(onceTimer);
+    stopWatching();
     for (const socket of sockets) socket.remove();
     await Promise.all(listeners.map((listener) => listener.close(DRAIN_MS)));
     await services.denials.flush();
@@ -272,6 +275,10 @@ async function serveVault(
     throw error;
   }
   if (options.once === true) onceTimer = setTimeout(() => void close(), ONCE_WAIT_MS);
+  stopWatching = watchRoot(paths.root, () => {
+    log.error({ root: paths.root }, "the vault is gone");
+    void close();
+  });
   log.info({ socket: paths.socket, operatorSocket: paths.operatorSocket, url, tls }, "listening");
 
   return {
