@@ -257,6 +257,17 @@ export interface WirePathRule {
   readonly methods: readonly string[];
   readonly match: "prefix" | "exact" | "pattern";
   readonly path: string;
+  /** What the rule demands of the query; absent: nothing. Only the registry's rules do. */
+  readonly query?: {
+    /** Parameters that must be there exactly once, with exactly this value. */
+    readonly required?: Readonly<Record<string, string>>;
+    /** Parameters that must not be there. */
+    readonly forbidden?: readonly string[];
+    /** The only parameters that may be there, besides the required ones. */
+    readonly allowed?: readonly string[];
+  };
+  /** The rule also admits `%2F` inside a segment; absent: it does not. Only the registry's rules do. */
+  readonly encodedSlash?: boolean;
 }
 
 export interface WireCapability {
