@@ -22,6 +22,7 @@ export default defineConfig({
   test: {
     environment: "node",
     pool: "threads",
+    testTimeout: 60_000,
     sequence: { sequencer: QuickFirst },
     // Below the folder of the package, which Stryker names.
     include: ["{src,test}/**/*.test.ts"],
