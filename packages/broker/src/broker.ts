@@ -135,12 +135,19 @@ export class Broker {
       now: this.#now,
       settings: this.#settings,
     });
-    this.#limits = new InvocationLimits(this.#vault, this.#now, (before, after) => {
-      // Nothing but our own count came in between, so what was loaded is still what the vault says.
-      if (after === before + 1 && this.#catalog?.revision === before) {
-        this.#catalog = { ...this.#catalog, revision: after };
-      }
-    });
+    this.#limits = new InvocationLimits(this.#vault, this.#now, (before, after) =>
+      this.stateWritten(before, after),
+    );
+  }
+
+  /**
+   * Says that a write which changed no more than counts and the like took the vault from one revision to
+   * another: what was loaded at the first holds at the second. Where more came in between, it is loaded anew.
+   */
+  stateWritten(before: number, after: number): void {
+    if (after === before + 1 && this.#catalog?.revision === before) {
+      this.#catalog = { ...this.#catalog, revision: after };
+    }
   }
 
   /**

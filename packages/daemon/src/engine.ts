@@ -45,7 +45,7 @@ type Activation = "daemon.started" | "vault.unlocked";
 export class Engine {
   readonly #options: EngineOptions;
   readonly #vault: Vault;
-  readonly nonces = new Nonces();
+  readonly nonces: Nonces;
   readonly streams = new TokenStreams(Date.now);
   readonly tokens: TokenStore;
   readonly operators: OperatorAuth;
@@ -70,6 +70,10 @@ export class Engine {
       now: Date.now,
       random: systemRandom,
       onRevoked: (tokenId) => this.streams.revoke(tokenId),
+    });
+    this.nonces = new Nonces({
+      vault: options.vault,
+      onStateWritten: (before, after) => this.#broker?.stateWritten(before, after),
     });
     this.providers = new ProviderCatalog(options.vault, options.log);
     this.logins = new OAuthLogins({
@@ -284,9 +288,6 @@ export class Engine {
       }
       this.#settings = await readSettings(this.#vault);
       await this.providers.load();
-      // A clock that was put back since must not make what was accepted then look new.
-      const [newest] = await this.#vault.audit.read({ limit: 1 });
-      this.nonces.begin(Math.max(Date.now(), newest?.tsMs ?? 0));
       // Before this activation is on record: killed in between, the next one looks again.
       for (const decided of await unfinishedInvocations(this.#vault.audit)) {
         await this.#vault.audit.append(unknownOutcome(decided));

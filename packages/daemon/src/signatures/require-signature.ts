@@ -57,7 +57,7 @@ export async function requireSignature(
     throw invalid("the signature does not fit the request and the token's key");
   }
   // Only what was signed by the holder of the key takes a place among the nonces.
-  judge(nonces, token.tokenId, nonce, signature.created, nowMs);
+  await judge(nonces, token.tokenId, nonce, signature.created, nowMs);
   if (hasBody) await requireDigest(exchange);
 }
 
@@ -79,8 +79,14 @@ function requireCovered({ components }: Signature, hasBody: boolean): void {
   if (left.length > 0) throw invalid(`the signature must cover ${left.join(", ")}`);
 }
 
-function judge(nonces: Nonces, tokenId: string, nonce: string, created: number, nowMs: number) {
-  switch (nonces.judge(tokenId, nonce, created, nowMs)) {
+async function judge(
+  nonces: Nonces,
+  tokenId: string,
+  nonce: string,
+  created: number,
+  nowMs: number,
+): Promise<void> {
+  switch (await nonces.judge(tokenId, nonce, created, nowMs)) {
     case "fresh":
       return;
     case "replayed":
@@ -88,7 +94,7 @@ function judge(nonces: Nonces, tokenId: string, nonce: string, created: number, 
     case "stale":
       throw replayed(`\`created\` must be within the last ${SIGNATURE_AGE_S} seconds`);
     case "early":
-      throw replayed("this was signed before the daemon had started; sign it again", 2_000);
+      throw replayed("the clock was put back; what was seen at that time may be forgotten", 60_000);
     case "full":
       throw new Problem("rate_limited", "too many signed requests at a time", {
         retryAfterMs: 1_000,
