@@ -65,6 +65,9 @@ describe("parseHost", () => {
     "xn--zn7c.com",
     "xn--1ug.com",
     "xn--ls8h.la",
+    // A letter before a symbol, one behind it, and a mark that stands first.
+    "xn--a-n3p.com",
+    "xn--a-m3p.com",
     // Small letters that fold to others: eta with prosgegrammeni, and Cherokee.
     "xn--org.com",
     "xn--oce.com",
@@ -125,6 +128,7 @@ describe("deriveHost", () => {
     ["no host at all", "api.a.com", []],
     ["two hosts that fit", "*.a.com", ["x.a.com", "y.a.com"]],
     ["wildcards on both sides", "*.a.com", ["*.a.com"]],
+    ["a wildcard below a wildcard", "*.a.com", ["*.x.a.com"]],
   ])("G4: refuses %s", (_, capability, credential) => {
     expect(deriveHost(capability, credential)).toEqual(notAllowed);
   });

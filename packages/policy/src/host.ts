@@ -29,7 +29,6 @@ const SPECIAL_SUFFIXES: readonly string[] = [
   "alt",
   "home.arpa",
   "svc",
-  "cluster.local",
 ];
 
 /**

@@ -2,6 +2,11 @@ import { describe, expect, it } from "vitest";
 import { HTTP_METHODS, parseMethod } from "./method.ts";
 
 describe("parseMethod", () => {
+  it("calls a long token a method, up to 32 characters", () => {
+    expect(parseMethod("X".repeat(32))).toMatchObject({ reason: "method_not_allowed" });
+    expect(parseMethod("X".repeat(33))).toMatchObject({ code: "invalid_request", reason: null });
+  });
+
   it("accepts the closed set, in any case", () => {
     for (const method of HTTP_METHODS) {
       expect(parseMethod(method)).toEqual({ ok: true, value: method });

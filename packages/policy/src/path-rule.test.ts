@@ -16,6 +16,14 @@ const denied = (reason: string) =>
   expect.objectContaining({ ok: false, code: "policy_violation", reason });
 
 describe("matchPath", () => {
+  it("G7: matches nothing that does not begin with a slash", () => {
+    for (const match of ["prefix", "exact", "pattern"] as const) {
+      expect(matchPath({ match, path: "/{id}" }, "xabc")).toBe(false);
+      expect(matchPath({ match, path: "x{id}" }, "/abc")).toBe(false);
+      expect(matchPath({ match, path: "/a" }, "")).toBe(false);
+    }
+  });
+
   it.each([
     ["prefix", "/user", "/user", true],
     ["prefix", "/user", "/user/", true],

@@ -25,6 +25,8 @@ describe("parseTarget", () => {
     ["/a%3ab", "/a%3Ab"],
     ["/100%25", "/100%25"],
     ["/x;v=1/y", "/x;v=1/y"],
+    // Full-width letters: compatibility mapping changes them, and no separator comes of it.
+    ["/%EF%BD%81%EF%BD%82", "/%EF%BD%81%EF%BD%82"],
     ["/a//b/", "/a//b/"],
     ["/..foo/foo../a..b/...x", "/..foo/foo../a..b/...x"],
   ])("writes %s as %s", (raw, path) => {
