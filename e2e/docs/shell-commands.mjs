@@ -1,17 +1,18 @@
 // @ts-check
 // Which of our commands a piece of shell would run, and whether each exists with the flags it is given.
 // For what our documents show and a test cannot run: what needs root, macOS or another machine.
+import { readFileSync } from "node:fs";
 import { COMMANDS } from "@aivault/cli";
 
-/** Flags of `aivaultd`, and whether each takes a value; as in its `--help`. */
-const DAEMON_FLAGS = new Map([
-  ["--socket", true],
-  ["--listen", true],
-  ["--shared", false],
-  ["--once", false],
-  ["--version", false],
-  ["--help", false],
-]);
+/** Flags of `aivaultd` as its `--help` has them, and whether each takes a value. */
+const DAEMON_FLAGS = new Map(
+  [
+    ...readFileSync(
+      new URL("../../packages/daemon/src/options.ts", import.meta.url),
+      "utf8",
+    ).matchAll(/^ {2}(--[a-z-]+)( [A-Z]+)?/gm),
+  ].map(([, name = "", value]) => [name, value !== undefined]),
+);
 
 const GLOBAL_SWITCHES = ["help", "quiet"];
 const GLOBAL_SHORT = ["h", "q"];
