@@ -157,6 +157,10 @@ describe.skipIf(!hasPty())("at a terminal", () => {
     await terminal.see(/❯|●|› OpenAI|OpenAI/);
     terminal.type(RETURN);
     await terminal.see(/value of OPENAI_API_KEY \(not shown\)/);
+    terminal.type(`not-a-canary${RETURN}`);
+    await terminal.see(/does not look like a value of OPENAI_API_KEY/);
+    terminal.type("n");
+    await terminal.see(/value of OPENAI_API_KEY[\s\S]+value of OPENAI_API_KEY \(not shown\)/);
     terminal.type(`${KEY}${RETURN}`);
     await terminal.see(/Try it with a harmless call\?/);
     terminal.type("n");

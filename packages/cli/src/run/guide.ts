@@ -102,21 +102,29 @@ async function storeSecrets(
     const { name, description } = definition;
     out.note(description);
     const kind: SecretKind = { flag: "value", what: `value of ${name}` };
-    await useSecretInput(context, `value of ${name} (not shown):`, kind, async (value) => {
-      warnAboutShape(context, definition, value);
-      const { secret, provisioning } = await operator.createSecret({ name }, value);
-      explainProvisioning(out, secret, provisioning);
-    });
+    let isStored = false;
+    while (!isStored) {
+      const question = `value of ${name} (not shown):`;
+      isStored = await useSecretInput(context, question, kind, async (value) => {
+        if (!(await isMeant(definition, value))) return false;
+        const { secret, provisioning } = await operator.createSecret({ name }, value);
+        explainProvisioning(out, secret, provisioning);
+        return true;
+      });
+    }
     stored.push(name);
   }
   return stored;
 }
 
-function warnAboutShape({ out }: Context, definition: SecretDefinition, value: Uint8Array): void {
+/** Whether a value that does not look like one of these is to be stored all the same. */
+async function isMeant(definition: SecretDefinition, value: Uint8Array): Promise<boolean> {
   const { name, pattern, opaque } = definition;
   // The value is a string for a moment, which JavaScript cannot wipe; the reference goes with it.
-  if (opaque === true || new RegExp(pattern, "u").test(Buffer.from(value).toString("utf8"))) return;
-  out.warn(`this does not look like a ${name}; \`aivault secrets rotate ${name}\` replaces it`);
+  if (opaque === true || new RegExp(pattern, "u").test(Buffer.from(value).toString("utf8"))) {
+    return true;
+  }
+  return await confirm(`This does not look like a value of ${name}. Store it anyway?`);
 }
 
 async function tryCall(
