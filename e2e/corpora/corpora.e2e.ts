@@ -86,4 +86,12 @@ describe("the runner of the attack corpora", () => {
     }
     expect(format(reports)).toMatch(/\n0 passed, 14 failed\n$/);
   }, 120_000);
+
+  it("runs a folder that has some of the sets", async () => {
+    const folder = mkdtempSync(join(altered, "some-"));
+    writeFileSync(join(folder, "ssrf.json"), readFileSync(join(corpora, "ssrf.json")));
+    const reports = await runCorpora(folder);
+    expect(reports.map(({ set, cases, run }) => [set, cases === run])).toEqual([["ssrf", true]]);
+    expect(format(reports)).toMatch(/\n407 passed, 0 failed\n$/);
+  });
 });

@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { format, isClean } from "./report.ts";
-import { runCorpora } from "./run-corpora.ts";
+import { runCorpora, SETS, setsOf } from "./run-corpora.ts";
 
 /** @returns The exit status: 0 when every case passed. */
 export async function main(args: readonly string[]): Promise<number> {
@@ -14,6 +14,10 @@ export async function main(args: readonly string[]): Promise<number> {
     process.stderr.write(`corpora: there is no folder ${folder}\n`);
     return 2;
   }
+  const sets = setsOf(folder);
+  const missing = SETS.filter((set) => !sets.includes(set)).map((set) => `${set}.json`);
+  if (missing.length > 0) process.stderr.write(`corpora: there is no ${missing.join(", no ")}\n`);
+  if (sets.length === 0) return 2;
   const startedAtMs = performance.now();
   const reports = await runCorpora(folder, ({ set, run, cases }) => {
     const seconds = ((performance.now() - startedAtMs) / 1000).toFixed(1);
