@@ -105,7 +105,7 @@ describe("backup", () => {
     const longer = verifyBackup(inPieces(concatBytes(bytes, Uint8Array.of(0))), key);
     await expect(longer).rejects.toEqual(damaged);
     process.stderr.write(`backup: ${found} damages, all found\n`);
-  }, 60_000);
+  }, 180_000);
 
   it("G11: parts cannot be left out, repeated or swapped", async () => {
     const { vault } = await filled();
@@ -255,5 +255,5 @@ describe("backup files", () => {
     expect(existsSync(place("c"))).toBe(false);
     const names = readdirSync(directory).map((name) => name.replace(/replaced-\d+/, "replaced"));
     expect(names.sort()).toEqual(["a", "a.key", "b", "b.key", "b.replaced", "vault.backup"]);
-  }, 60_000);
+  }, 180_000);
 });

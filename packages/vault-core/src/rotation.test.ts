@@ -138,7 +138,7 @@ describe("rotateMaster", () => {
       expect(again.status().previousKeyProvider).toBeNull();
       expect(await provider.obtainStaged?.()).toSatisfy((key) => commits === 0 || key === null);
     }
-  });
+  }, 180_000);
 
   it("leaves reading undisturbed", async () => {
     const provider = constantKeyProvider();
@@ -198,5 +198,5 @@ describe("passphraseKeyProvider", () => {
     const key = await provider.create((length) => new Uint8Array(length).fill(1));
     expect(await provider.obtain(provider.config)).toEqual(key);
     expect(key).toHaveLength(32);
-  });
+  }, 180_000);
 });
