@@ -15,7 +15,8 @@ import { createTempHome } from "../e2e/support/temp-home.mjs";
 import { ask, median, startDaemon } from "./daemon-process.mjs";
 
 const FEW = 100;
-const BATCH = 500;
+// A change of many secrets writes every shard of the manifest, however few are in it.
+const BATCH = 5000;
 const USES = 2000;
 const [, , first = "100000", ...rest] = process.argv;
 const options = { random: systemRandom, now: Date.now };
@@ -40,7 +41,7 @@ async function compare(many, rounds) {
     for (let round = 0; round <= rounds; round += 1) {
       for (const [count, home] of homes) {
         const env = { ...home.environment, ...standIn.daemonEnvironment };
-        const found = { ...(await measureDaemon(home, env)), ...openInProcess(home) };
+        const found = { ...(await measureAgain(home, env)), ...openInProcess(home) };
         // The first round warms the system's caches.
         if (round > 0) results.get(count).push(found);
       }
@@ -85,26 +86,39 @@ async function open(directory) {
   return vault;
 }
 
+// On a machine that is busy otherwise an invocation may run into a deadline; that measured nothing.
+async function measureAgain(home, env, attempts = 5) {
+  try {
+    return await measureDaemon(home, env);
+  } catch (error) {
+    if (attempts === 1) throw error;
+    console.error(`measured again: ${error.message}`);
+    return await measureAgain(home, env, attempts - 1);
+  }
+}
+
 async function measureDaemon(home, env) {
   const socket = join(home.vaultDirectory, "run", "aivaultd.sock");
   const daemon = await startDaemon({ socket, env });
-  const listStarted = process.hrtime.bigint();
-  await ask(daemon.operatorSocket, "GET", "/aivault/secrets?limit=50");
-  const listMs = since(listStarted);
-  const useStarted = process.hrtime.bigint();
-  await ask(socket, "POST", "/aivault/proxy", {
-    capability: "openai/chat-completions",
-    request: { method: "POST", path: "/v1/chat/completions", headers: [], body: "{}" },
-  });
-  const useMs = since(useStarted);
-  const memoryMb = daemon.memoryMb();
-  await daemon.stop();
-  return {
-    "cold start of the daemon, ms": daemon.readyMs,
-    "first page of 50, ms": listMs,
-    "first invocation, ms": useMs,
-    "memory of the daemon, MB": memoryMb,
-  };
+  try {
+    const listStarted = process.hrtime.bigint();
+    await ask(daemon.operatorSocket, "GET", "/aivault/secrets?limit=50");
+    const listMs = since(listStarted);
+    const useStarted = process.hrtime.bigint();
+    await ask(socket, "POST", "/aivault/proxy", {
+      capability: "openai/chat-completions",
+      request: { method: "POST", path: "/v1/chat/completions", headers: [], body: "{}" },
+    });
+    return {
+      "cold start of the daemon, ms": daemon.readyMs,
+      "first page of 50, ms": listMs,
+      "first invocation, ms": since(useStarted),
+      "processor time of all three, ms": daemon.cpuMs(),
+      "memory of the daemon, MB": daemon.memoryMb(),
+    };
+  } finally {
+    await daemon.stop();
+  }
 }
 
 function openInProcess(home) {
