@@ -3,6 +3,7 @@
 import { request as httpRequest, type IncomingMessage } from "node:http";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import type { Daemon } from "../src/start-daemon.ts";
+import { startSocketProvider } from "./socket-provider.ts";
 import { type StandIn, startStandIn, until } from "./stand-in.ts";
 import { type TestVault, testVault } from "./vault.ts";
 import { type Answer, call, form, json, raw, statuses } from "./wire.ts";
@@ -259,6 +260,44 @@ describe("the TCP listener", () => {
       });
     } finally {
       await other.dispose();
+    }
+  });
+});
+
+describe("a token in the path, as Telegram's libraries have it", () => {
+  it.each([
+    ["by its credential", (t: string) => `/v/telegram/file/bot${t}/documents/file_0.txt`],
+    ["by its token alone", (t: string) => `/file/bot${t}/documents/file_0.txt`],
+  ])("serves a bot's files from the other place of the same secret, %s", async (_, pathOf) => {
+    const seen: (string | undefined)[] = [];
+    const secret = "123456789:canaryCANARYcanaryCANARYcanaryCANAR";
+    const provider = await startSocketProvider("api.telegram.org", {
+      serve: (request, response) => {
+        seen.push(request.url);
+        response.end("file");
+      },
+    });
+    const other = testVault();
+    try {
+      await other.init({ dev: true });
+      const env = { ...other.env, ...provider.daemonEnvironment };
+      const its = await other.start({ env, listen: "127.0.0.1:0" });
+      const name = JSON.stringify({ name: "TELEGRAM_BOT_TOKEN" });
+      const stored = form(["secret", name], ["value", secret]);
+      await call(its.operatorSocket, "POST", "/aivault/secrets", stored);
+      const grant = json({ capabilities: ["telegram/*"], credential: "telegram" });
+      const minted = await call(its.operatorSocket, "POST", "/aivault/tokens", grant);
+      const answer = await call(its.socket, "GET", pathOf(minted.json.token));
+      expect([answer.status, answer.text]).toEqual([200, "file"]);
+      expect(answer.headers["aivault-credential"]).toBe("telegram.file");
+      expect(seen).toEqual([`/file/bot${secret}/documents/file_0.txt`]);
+      const narrow = json({ capabilities: ["telegram/get-me"], credential: "telegram" });
+      const less = await call(its.operatorSocket, "POST", "/aivault/tokens", narrow);
+      const refused = await call(its.socket, "GET", pathOf(less.json.token));
+      expect(refused.json.reason).toBe("capability_not_granted");
+    } finally {
+      await other.dispose();
+      await provider.stop();
     }
   });
 });

@@ -49,14 +49,15 @@ export const passthrough: Handler = async (exchange, services) => {
   // Without a token nobody can be pinned to a credential, so there is no such path.
   if (named === null && token === null) throw unknownRoute();
 
-  const chain = await admit(exchange, services, token);
+  const admitted = await admit(exchange, services, token);
   const pinned =
-    chain === null ? (named?.credential ?? null) : pin(chain, named?.credential ?? null);
+    admitted === null ? (named?.credential ?? null) : pin(admitted, named?.credential ?? null);
   if (pinned === null) throw unknownRoute();
 
   const target = head.query === "" ? head.path : `${head.path}?${head.query}`;
   const asked = { credential: pinned, target, placedAt };
-  const { credential, capability, signsBodies } = await choose(exchange, services, chain, asked);
+  const chosen = await choose(exchange, services, admitted, asked);
+  const { chain, credential, capability, signsBodies } = chosen;
   // What is malformed is refused before a body is asked for.
   const timeoutMs = readTimeout(exchange);
   const { headers, ...sent } = signsBodies
@@ -133,15 +134,17 @@ function pin(chain: TokenChain, named: string | null): string | null {
 async function choose(
   { request }: Exchange,
   services: Services,
-  chain: TokenChain | null,
+  admitted: TokenChain | null,
   asked: { readonly credential: string; readonly target: string; readonly placedAt: string | null },
 ): Promise<{
+  readonly chain: TokenChain | null;
   readonly credential: string;
   readonly capability: ServedCapability;
   readonly signsBodies: boolean;
 }> {
   const broker = services.engine.broker();
   let { credential } = asked;
+  let chain = admitted;
   let served = await broker.servedBy(credential);
   // A bot's files lie below another prefix, which is another credential of the same token's.
   const elsewhere =
@@ -149,6 +152,8 @@ async function choose(
       ? undefined
       : served.elsewhereInPath.get(asked.placedAt);
   if (elsewhere !== undefined) {
+    // Whoever is pinned to a credential is pinned to its secret: this is another place for the same one.
+    chain = repin(admitted, credential, elsewhere);
     credential = elsewhere;
     served = await broker.servedBy(credential);
   }
@@ -158,7 +163,7 @@ async function choose(
   const method = request.method ?? "";
   const found = findCapability(granted, method, asked.target);
   if (found.ok) {
-    return { credential, capability: found.value, signsBodies: served.signsBodies };
+    return { chain, credential, capability: found.value, signsBodies: served.signsBodies };
   }
   // What exists but is not granted is a matter of the token, and worth saying so.
   if (chain !== null && findCapability(served.capabilities, method, asked.target).ok) {
@@ -167,6 +172,14 @@ async function choose(
     });
   }
   throw problemOf(found);
+}
+
+function repin(chain: TokenChain | null, from: string, to: string): TokenChain | null {
+  if (chain === null) return null;
+  const [first, ...rest] = chain.map((token) =>
+    token.credential === from ? { ...token, credential: to } : token,
+  );
+  return first === undefined ? null : [first, ...rest];
 }
 
 /** `/v/{credential}` and what follows; null for any other path. */
