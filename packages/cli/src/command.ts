@@ -22,7 +22,7 @@ export interface Flag {
   /** Smallest value of a `count`; default 0. */
   readonly min?: number;
   /** What a completion offers besides `choices`. */
-  readonly completes?: "file" | "capability" | "credential" | "secret";
+  readonly completes?: "file" | "capability" | "credential" | "secret" | "provider" | "token";
 }
 
 export interface Positional {

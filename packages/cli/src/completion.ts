@@ -11,7 +11,9 @@ export interface Candidate {
 }
 
 /** What names there are of a kind; empty when nobody can say. */
-export type Names = (kind: "capability" | "credential" | "secret") => Promise<readonly Candidate[]>;
+export type Names = (
+  kind: Exclude<NonNullable<Flag["completes"]>, "file">,
+) => Promise<readonly Candidate[]>;
 
 /**
  * Candidates for the last of `words`, which may be empty.

@@ -29,7 +29,13 @@ export const capabilityCommands: readonly Command[] = [
     summary: "list what can be invoked, and what could be with another secret",
     flags: [
       { name: "ready", kind: "switch", summary: "only those that work now" },
-      { name: "provider", kind: "text", value: "NAME", summary: "only those of one provider" },
+      {
+        name: "provider",
+        kind: "text",
+        value: "NAME",
+        summary: "only those of one provider",
+        completes: "provider",
+      },
       ...JSON_FLAGS,
     ],
     load: async () => (await import("../run/capability.ts")).runList,

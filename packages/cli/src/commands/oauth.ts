@@ -8,7 +8,9 @@ export const oauthCommands: readonly Command[] = [
       "Register an application at the provider first, and give its client id; its client secret, if it has one, is asked for. The address to consent at is printed, and opened only if you say so. The provider sends the browser back to this machine, the daemon exchanges the code (with PKCE), and the refresh token becomes the provider's secret in the vault. No token is printed. To log in again, the name of the provider is enough: client id and secret are known.",
       "On a machine without a browser use --device, where the provider has it, or --paste: open the address anywhere, and paste the one that the browser ends at.",
     ],
-    positionals: [{ name: "provider", summary: "the provider's id", required: true }],
+    positionals: [
+      { name: "provider", summary: "the provider's id", required: true, completes: "provider" },
+    ],
     flags: [
       {
         name: "client-id",

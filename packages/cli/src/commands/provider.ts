@@ -11,7 +11,9 @@ export const providerCommands: readonly Command[] = [
   {
     words: ["provider", "describe"],
     summary: "print a provider's definition: its secrets, hosts and capabilities",
-    positionals: [{ name: "id", summary: "the provider's id", required: true }],
+    positionals: [
+      { name: "id", summary: "the provider's id", required: true, completes: "provider" },
+    ],
     flags: JSON_FLAGS,
     examples: [{ title: "What a provider needs", line: "aivault provider describe openai" }],
     load: async () => (await import("../run/provider.ts")).runDescribe,
@@ -31,7 +33,9 @@ export const providerCommands: readonly Command[] = [
   {
     words: ["provider", "install"],
     summary: "the older spelling of `provider add`",
-    positionals: [{ name: "id", summary: "the provider's id", required: true }],
+    positionals: [
+      { name: "id", summary: "the provider's id", required: true, completes: "provider" },
+    ],
     flags: [
       {
         name: "from",
@@ -53,7 +57,9 @@ export const providerCommands: readonly Command[] = [
   {
     words: ["provider", "remove"],
     summary: "remove a provider of your own",
-    positionals: [{ name: "id", summary: "the provider's id", required: true }],
+    positionals: [
+      { name: "id", summary: "the provider's id", required: true, completes: "provider" },
+    ],
     flags: [YES_FLAG, ...JSON_FLAGS],
     load: async () => (await import("../run/provider.ts")).runRemove,
   },

@@ -76,7 +76,9 @@ export const tokenCommands: readonly Command[] = [
   {
     words: ["token", "revoke"],
     summary: "make a token worthless at once, and those derived from it",
-    positionals: [{ name: "id", summary: "the token's id, or its label", required: true }],
+    positionals: [
+      { name: "id", summary: "the token's id, or its label", required: true, completes: "token" },
+    ],
     flags: JSON_FLAGS,
     load: async () => (await import("../run/token.ts")).runRevoke,
   },

@@ -2,8 +2,10 @@
  * What the scripts of `aivault completion` ask at every tab.
  */
 import { createClient } from "@aivault/client";
-import { createOperatorClient } from "@aivault/client/operator";
+import { createOperatorClient, type OperatorClient } from "@aivault/client/operator";
 import { type Candidate, complete, type Names } from "../completion.ts";
+import { locateVault } from "../location.ts";
+import { readSession } from "../operator-session.ts";
 import { type Environment, type Output, printable } from "../output.ts";
 
 /** Answer a completion script: a candidate and its summary per line, or `:file`. */
@@ -18,7 +20,7 @@ export async function answerCompletion(
   return 0;
 }
 
-const PATIENCE_MS = 1_000;
+const PATIENCE_MS = 3_000;
 
 // A shell waits for this at every tab: what cannot be had at once is left out.
 function namesFrom(env: Environment): Names {
@@ -30,27 +32,48 @@ function namesFrom(env: Environment): Names {
   };
 }
 
+// With the session of `operator login`, where there has to be one.
+function operatorClient(env: Environment): OperatorClient {
+  return createOperatorClient({ env, session: readSession(locateVault(env)) });
+}
+
 async function fetchNames(
   kind: Parameters<Names>[0],
   env: Environment,
 ): Promise<readonly Candidate[]> {
   if (kind === "capability") return await capabilityNames(env);
-  const operator = createOperatorClient({ env });
+  const operator = operatorClient(env);
   try {
-    return kind === "credential"
-      ? (await operator.credentials()).map(({ id, provider }) => ({ word: id, summary: provider }))
-      : (await operator.secrets()).map(({ name, pinnedProvider }) => ({
-          word: name,
-          summary: pinnedProvider ?? "",
-        }));
+    return await LISTS[kind](operator);
   } finally {
     operator.close();
   }
 }
 
+const LISTS: Readonly<
+  Record<
+    Exclude<Parameters<Names>[0], "capability">,
+    (operator: OperatorClient) => Promise<readonly Candidate[]>
+  >
+> = {
+  credential: async (operator) =>
+    (await operator.credentials()).map(({ id, provider }) => ({ word: id, summary: provider })),
+  secret: async (operator) =>
+    (await operator.secrets()).map(({ name, pinnedProvider }) => ({
+      word: name,
+      summary: pinnedProvider ?? "",
+    })),
+  provider: async (operator) =>
+    (await operator.providers()).items.map(({ id, name }) => ({ word: id, summary: name })),
+  token: async (operator) =>
+    (await operator.tokens())
+      .filter(({ revokedAtMs }) => revokedAtMs === null)
+      .map(({ tokenId, label }) => ({ word: tokenId, summary: label ?? "" })),
+};
+
 // An operator is told of all, a caller of those that are ready.
 async function capabilityNames(env: Environment): Promise<readonly Candidate[]> {
-  for (const client of [createOperatorClient({ env }), createClient({ env })]) {
+  for (const client of [operatorClient(env), createClient({ env })]) {
     try {
       const capabilities = await client.capabilities();
       return capabilities.map(({ id, description }) => ({ word: id, summary: description }));
