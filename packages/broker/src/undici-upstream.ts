@@ -160,6 +160,7 @@ class UndiciExchange implements Dispatcher.DispatchHandler, UpstreamControl {
   #controller: Dispatcher.DispatchController | null = null;
   #settled = false;
   #failure: BrokerError | null = null;
+  #isNotModified = false;
   #connectTimer: NodeJS.Timeout | undefined;
   #totalTimer: NodeJS.Timeout | undefined;
 
@@ -231,6 +232,7 @@ class UndiciExchange implements Dispatcher.DispatchHandler, UpstreamControl {
   ): void {
     // RFC 9110 section 15.2: interim responses are about this hop. 101 cannot occur unasked.
     if (this.#settled || status < 200) return;
+    this.#isNotModified = status === 304;
     this.#handler.head(status, statusText ?? "", rawHeaders(raw), this);
   }
 
@@ -247,6 +249,12 @@ class UndiciExchange implements Dispatcher.DispatchHandler, UpstreamControl {
 
   onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
     if (this.#settled) return;
+    // RFC 9110 section 8.6: a 304 says how long the body would be that it does not have. undici misses it.
+    const { code } = error as { readonly code?: unknown };
+    if (this.#isNotModified && code === "UND_ERR_RES_CONTENT_LENGTH_MISMATCH") {
+      this.onResponseEnd();
+      return;
+    }
     this.#settle();
     this.#handler.error(toUpstreamError(error, this.#request));
   }
