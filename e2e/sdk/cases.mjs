@@ -17,7 +17,7 @@ import * as twilio from "./providers/twilio.mjs";
 /**
  * @typedef {object} Case
  * @property {string} id - Name of the program, too.
- * @property {string} title
+ * @property {string} title - Cases of one title are one section of the table.
  * @property {readonly string[]} packages - As pinned in package.json.
  * @property {string} credential
  * @property {readonly string[]} capabilities - That the token grants.
@@ -29,7 +29,7 @@ import * as twilio from "./providers/twilio.mjs";
  * @property {unknown} expected - What the program prints: JSON, or the lines of a shell script.
  * @property {readonly string[]} requests - That the provider sees, in order.
  * @property {string} [awaits] - What has to be built before it can work.
- * @property {readonly string[]} [notes] - For the table.
+ * @property {readonly string[]} [notes] - What whoever configures it has to know.
  */
 
 const OPENAI = {
@@ -60,6 +60,7 @@ export const CASES = [
       "openai/embeddings",
       "openai/files",
     ],
+    notes: ["A refusal has `x-should-retry: false`, so the SDK does not try again."],
     expected: {
       chat: "Hello over there",
       pieces: ["Hello", " over", " there", ""],
@@ -81,7 +82,7 @@ export const CASES = [
   {
     ...OPENAI,
     id: "openai-environment",
-    title: "OpenAI, by environment",
+    title: "OpenAI",
     packages: ["openai"],
     capabilities: ["openai/models"],
     environment: {
@@ -99,6 +100,9 @@ export const CASES = [
     capabilities: ["anthropic/messages"],
     secrets: { ANTHROPIC_API_KEY: anthropic.KEY },
     hosts: anthropic.hosts,
+    notes: [
+      "Without `/v1`: the SDK adds it. Frameworks that add only `/messages` want `/v/anthropic/v1`.",
+    ],
     expected: {
       message: "Hello over there",
       pieces: ["Hello", " over", " there"],
@@ -109,7 +113,7 @@ export const CASES = [
   },
   {
     id: "anthropic-environment",
-    title: "Anthropic, by environment",
+    title: "Anthropic",
     packages: ["@anthropic-ai/sdk"],
     credential: "anthropic",
     capabilities: ["anthropic/models"],
@@ -119,18 +123,22 @@ export const CASES = [
       ANTHROPIC_BASE_URL: "$AIVAULT_URL/v/anthropic",
       ANTHROPIC_AUTH_TOKEN: "$AIVAULT_TOKEN",
     },
+    notes: ["`ANTHROPIC_API_KEY` does as well; with both, the SDK takes the key."],
     expected: ["claude"],
     requests: ["GET /v1/models"],
   },
   {
     id: "octokit",
-    awaits: "rules for repositories by number",
     title: "GitHub",
     packages: ["@octokit/rest"],
     credential: "github",
     capabilities: ["github/repos-read", "github/repo-issues"],
     secrets: { GITHUB_TOKEN: github.KEY },
     hosts: github.hosts,
+    notes: [
+      "The SDK reads no address from the environment.",
+      "Pages and renamed repositories are followed: `Link` and `Location` point back at the broker.",
+    ],
     expected: { repo: "octo/new", renamed: "octo/new", issues: [1, 2, 3], created: 4 },
     requests: [
       "GET /repos/octo/new",
@@ -149,6 +157,10 @@ export const CASES = [
     capabilities: ["stripe/customers", "stripe/customers-write"],
     secrets: { STRIPE_API_KEY: stripe.KEY },
     hosts: stripe.hosts,
+    notes: [
+      "The SDK takes a host but no path. A token for one credential says by itself where a request goes.",
+      "Its own credential only: mint the token with `--credential stripe`.",
+    ],
     expected: {
       name: "Jenny Rosen",
       order: "6735",
@@ -170,6 +182,10 @@ export const CASES = [
     capabilities: ["slack/auth", "slack/chat", "slack/users-read"],
     secrets: { SLACK_BOT_TOKEN: slack.KEY },
     hosts: slack.hosts,
+    notes: [
+      "The SDK tries again whatever is not 200, for half an hour: refusals too, unless `retryConfig` says otherwise.",
+      "`files.uploadV2` sends to an address in an answer, past the broker, and fails there.",
+    ],
     expected: {
       user: "bot",
       text: "Hello & goodbye",
@@ -203,6 +219,7 @@ export const CASES = [
     capabilities: ["linear/graphql"],
     secrets: { LINEAR_API_KEY: linear.KEY },
     hosts: linear.hosts,
+    notes: ["The SDK takes `http:` for loopback addresses alone."],
     expected: { viewer: "Ada", created: { success: true, id: "Broken" } },
     requests: ["POST /graphql", "POST /graphql"],
   },
@@ -222,6 +239,7 @@ export const CASES = [
     ],
     secrets: { TELEGRAM_BOT_TOKEN: telegram.KEY },
     hosts: telegram.hosts,
+    notes: ["No slash at the end."],
     expected: {
       me: "sdk_bot",
       sent: "Hello",
@@ -259,7 +277,7 @@ export const CASES = [
   },
   {
     id: "google-genai-environment",
-    title: "Gemini, by environment",
+    title: "Gemini",
     packages: ["@google/genai"],
     credential: "gemini",
     capabilities: ["gemini/models-read"],
@@ -297,6 +315,7 @@ export const CASES = [
     title: "LangChain",
     packages: ["@langchain/openai", "@langchain/core"],
     capabilities: ["openai/chat-completions", "openai/embeddings"],
+    notes: ["`OPENAI_BASE_URL` and `OPENAI_API_KEY` do as well."],
     expected: {
       text: "Hello over there",
       pieces: ["Hello", " over", " there"],
@@ -335,7 +354,6 @@ export const CASES = [
   },
   {
     id: "git",
-    awaits: "a choice of capability by query",
     title: "git",
     packages: [],
     shell: true,
@@ -343,8 +361,22 @@ export const CASES = [
     capabilities: ["github/git-read", "github/git-write"],
     secrets: { GITHUB_TOKEN: github.KEY },
     hosts: github.hosts,
+    notes: [
+      "Nothing is written to a configuration file; URLs stay as they are.",
+      "Basic, with any user: the token is the password.",
+    ],
     expected: ["First", "Second", "First"],
-    requests: [],
+    requests: [
+      "GET /octo/new.git/info/refs?service=git-upload-pack",
+      "POST /octo/new.git/git-upload-pack",
+      "POST /octo/new.git/git-upload-pack",
+      "GET /octo/new.git/info/refs?service=git-receive-pack",
+      // Whether it may send in chunks, then all of it.
+      "POST /octo/new.git/git-receive-pack",
+      "POST /octo/new.git/git-receive-pack",
+      "GET /octo/new.git/info/refs?service=git-upload-pack",
+      "POST /octo/new.git/git-upload-pack",
+    ],
   },
   {
     id: "twilio",
@@ -356,6 +388,10 @@ export const CASES = [
     secrets: { TWILIO_ACCOUNT_SID: twilio.ACCOUNT_SID, TWILIO_AUTH_TOKEN: twilio.AUTH_TOKEN },
     hosts: twilio.hosts,
     environment: { TWILIO_ACCOUNT_SID: twilio.ACCOUNT_SID },
+    notes: [
+      "The SDK knows no base URL, but takes an HTTP client.",
+      "The account SID is an identifier and part of every path: use the real one.",
+    ],
     expected: { sent: "Hello & +", listed: ["SM1", "SM2"], refusal: 403 },
     requests: [
       `POST /2010-04-01/Accounts/${twilio.ACCOUNT_SID}/Messages.json`,
@@ -371,6 +407,11 @@ export const CASES = [
     capabilities: ["google-gmail/profile", "google-gmail/messages-read", "google-gmail/send"],
     secrets: { GOOGLE_GMAIL_OAUTH: JSON.stringify(google.OAUTH) },
     hosts: google.hosts,
+    notes: [
+      "The SDK takes an origin but no path, as above for Stripe: mint the token with `--credential`.",
+      "Uploads want `rootUrl` in the options of each call.",
+      "Access tokens are refreshed by the broker. The SDK never sees one.",
+    ],
     expected: { profile: "ada@example.test", ids: ["m1", "m2"], sent: "m3", uploaded: "m4" },
     requests: [
       "POST /token",
@@ -388,6 +429,10 @@ export const CASES = [
     title: "AWS S3",
     packages: ["@aws-sdk/client-s3"],
     capabilities: ["aws/s3-*"],
+    notes: [
+      "Requests are signed anew with the key; what the SDK signed with the token is dropped.",
+      "A refusal is JSON, which the SDK calls an XML parse error; the status is in `$metadata`.",
+    ],
     expected: {
       object: "contents",
       stream: 327_680,
@@ -401,7 +446,7 @@ export const CASES = [
     ...AWS,
     id: "s3-environment",
     awaits: "payload hashes of the caller",
-    title: "AWS S3, by environment",
+    title: "AWS S3",
     packages: ["@aws-sdk/client-s3"],
     capabilities: ["aws/s3-*"],
     environment: {
@@ -420,6 +465,7 @@ export const CASES = [
     title: "AWS Bedrock",
     packages: ["@aws-sdk/client-bedrock-runtime"],
     capabilities: ["aws/*"],
+    notes: ["The SDK speaks HTTP/2 without TLS, which the broker accepts."],
     expected: {
       text: "Hello over there",
       pieces: ["Hello", " over \u0000\u{1f511}", " there"],
@@ -433,8 +479,7 @@ export const CASES = [
   },
   {
     id: "bedrock-environment",
-    awaits: "HTTP/2 without TLS",
-    title: "AWS Bedrock, by environment",
+    title: "AWS Bedrock",
     packages: ["@aws-sdk/client-bedrock-runtime"],
     credential: "aws.bedrock-key",
     capabilities: ["aws/bedrock-*"],
@@ -445,18 +490,19 @@ export const CASES = [
       AWS_BEARER_TOKEN_BEDROCK: "$AIVAULT_TOKEN",
       AWS_REGION: "us-east-1",
     },
+    notes: ["With an API key of Bedrock, stored as `AWS_BEARER_TOKEN_BEDROCK`."],
     expected: "Hello over there",
     requests: ["POST /model/amazon.nova/converse"],
   },
   {
     id: "deepgram",
-    awaits: "WebSockets",
     title: "Deepgram",
     packages: ["@deepgram/sdk"],
     credential: "deepgram",
     capabilities: ["deepgram/transcription", "deepgram/text-to-speech"],
     secrets: { DEEPGRAM_API_KEY: deepgram.KEY },
     hosts: deepgram.hosts,
+    notes: ["Live transcription is a WebSocket through the same base URL."],
     expected: {
       file: "100000 octets",
       spoken: true,

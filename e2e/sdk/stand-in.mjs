@@ -28,11 +28,12 @@ import { findSecret } from "../support/find-secret.mjs";
  *   `arrival.target` is without the credential.
  * @property {(socket: import("ws").WebSocket, arrival: Arrival) => void} [connect] - For WebSockets.
  *
- * @typedef {Arrival & { complaints: string[] }} Seen
+ * @typedef {Arrival & { complaints: string[], asked: string }} Seen - `asked` is the target as it came.
  *
  * @typedef {object} StandIn
  * @property {number} port
  * @property {string} caPem
+ * @property {(arrival: Arrival) => Promise<string[]>} judge - What it would hold against a request.
  * @property {() => readonly Seen[]} seen - Since the last `expect`.
  * @property {(token: string) => void} expect - Begins a new list; this token must never arrive.
  * @property {() => Promise<void>} close
@@ -59,28 +60,30 @@ export async function startStandIn(providers) {
   /** @type {Seen[]} */
   let seen = [];
 
-  /** @param {Arrival} arrival @returns {Promise<{ provider: Provider | null, seen: Seen }>} */
+  /** @param {Arrival} arrival @returns {Promise<Verdict>} */
   async function judge(arrival) {
-    const provider = providers[arrival.host] ?? null;
+    const provider = providers[arrival.host];
+    if (provider === undefined) {
+      return { complaints: [`nobody expected ${arrival.host}`], rest: "", target: arrival.target };
+    }
+    const verdict = await provider.credential(arrival);
     const body = arrival.body.toString("latin1");
-    /** @type {Verdict} */
-    const {
-      complaints,
-      rest,
-      target,
-      body: left = body,
-    } = provider === null
-      ? { complaints: [`nobody expected ${arrival.host}`], rest: "", target: arrival.target }
-      : await provider.credential(arrival);
-    const more = secrets
-      .filter((secret) => findSecret(secret, `${rest}\n${left}`).length > 0)
-      .map((secret) => `${secret} is elsewhere as well`);
+    const left = `${verdict.rest}\n${verdict.body ?? body}`;
+    const found = secrets.filter((secret) => findSecret(secret, left).length > 0);
+    const complaints = found.map((secret) => `${secret} is elsewhere as well`);
     const whole = [arrival.target, ...arrival.headers.flat(), body].join("\n");
-    if (token !== "" && findSecret(token, whole).length > 0)
-      more.push("the caller's token arrived");
-    const record = { ...arrival, target, complaints: [...complaints, ...more] };
+    if (token !== "" && findSecret(token, whole).length > 0) {
+      complaints.push("the caller's token arrived");
+    }
+    return { ...verdict, complaints: [...verdict.complaints, ...complaints] };
+  }
+
+  /** @param {Arrival} arrival @returns {Promise<Seen>} */
+  async function record(arrival) {
+    const { complaints, target } = await judge(arrival);
+    const record = { ...arrival, asked: arrival.target, target, complaints };
     seen.push(record);
-    return { provider, seen: record };
+    return record;
   }
 
   /**
@@ -88,9 +91,9 @@ export async function startStandIn(providers) {
    * @param {import("node:http").ServerResponse} response
    */
   async function serve(request, response) {
-    const { provider, seen } = await judge(arrivalOf(request, await readBody(request)));
-    if (provider !== null && seen.complaints.length === 0) {
-      await provider.answer(seen, response);
+    const seen = await record(arrivalOf(request, await readBody(request)));
+    if (seen.complaints.length === 0) {
+      await providers[seen.host]?.answer(seen, response);
       return;
     }
     // What is wrong is for the test alone: it may quote the credential.
@@ -114,12 +117,12 @@ export async function startStandIn(providers) {
   );
   const webSockets = new WebSocketServer({ noServer: true });
   server.on("upgrade", (request, socket, head) => {
-    void judge(arrivalOf(request, Buffer.alloc(0))).then(({ provider, seen }) => {
-      if (provider?.connect === undefined || seen.complaints.length > 0) {
+    void record(arrivalOf(request, Buffer.alloc(0))).then((seen) => {
+      const connect = providers[seen.host]?.connect;
+      if (connect === undefined || seen.complaints.length > 0) {
         socket.end("HTTP/1.1 401 Unauthorized\r\ncontent-length: 0\r\n\r\n");
         return;
       }
-      const { connect } = provider;
       webSockets.handleUpgrade(request, socket, head, (webSocket) => {
         webSocket.on("message", (data) => {
           if (token !== "" && findSecret(token, /** @type {Buffer} */ (data)).length > 0) {
@@ -137,6 +140,7 @@ export async function startStandIn(providers) {
   return {
     port: address.port,
     caPem: authority.certificatePem,
+    judge: async (arrival) => (await judge(arrival)).complaints,
     seen: () => seen,
     expect: (next) => {
       token = next;
