@@ -16,6 +16,7 @@ import { ProviderCatalog } from "./provider-catalog.ts";
 import { type RotateMasterOptions, rotateMaster } from "./rotate-master.ts";
 import { changeSettings, type DaemonSettings, DEFAULT_SETTINGS, readSettings } from "./settings.ts";
 import { Nonces } from "./signatures/nonces.ts";
+import { TokenClock } from "./tokens/token-clock.ts";
 import { TokenStore } from "./tokens/token-store.ts";
 import { TokenStreams } from "./tokens/token-streams.ts";
 import { dropExpiredUndo } from "./undo-routes.ts";
@@ -46,7 +47,9 @@ export class Engine {
   readonly #options: EngineOptions;
   readonly #vault: Vault;
   readonly nonces: Nonces;
-  readonly streams = new TokenStreams(Date.now);
+  /** By which tokens and operator sessions end. */
+  readonly clock = new TokenClock(Date.now, () => performance.now());
+  readonly streams = new TokenStreams(() => this.clock.now());
   readonly tokens: TokenStore;
   readonly operators: OperatorAuth;
   readonly providers: ProviderCatalog;
@@ -65,9 +68,10 @@ export class Engine {
   constructor(options: EngineOptions) {
     this.#options = options;
     this.#vault = options.vault;
+    const now = () => this.clock.now();
     this.tokens = new TokenStore({
       vault: options.vault,
-      now: Date.now,
+      now,
       random: systemRandom,
       onRevoked: (tokenId) => this.streams.revoke(tokenId),
     });
@@ -86,7 +90,7 @@ export class Engine {
     });
     this.operators = new OperatorAuth({
       vault: options.vault,
-      now: Date.now,
+      now,
       random: systemRandom,
       argon2id: systemArgon2id,
     });
@@ -288,6 +292,9 @@ export class Engine {
       }
       this.#settings = await readSettings(this.#vault);
       await this.providers.load();
+      // A clock that was put back since must not make what has ended begin again.
+      const [newest] = await this.#vault.audit.read({ limit: 1 });
+      this.clock.notBefore(newest?.tsMs ?? 0);
       // Before this activation is on record: killed in between, the next one looks again.
       for (const decided of await unfinishedInvocations(this.#vault.audit)) {
         await this.#vault.audit.append(unknownOutcome(decided));

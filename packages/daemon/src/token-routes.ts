@@ -64,7 +64,7 @@ export async function mint(
     {
       capabilities: input.capabilities,
       credential: input.credential ?? null,
-      expiresAtMs: Date.now() + ttlMs,
+      expiresAtMs: services.engine.clock.now() + ttlMs,
       usesMax: input.usesMax ?? null,
       perMinute: input.perMinute ?? null,
       concurrency: input.concurrency ?? null,

@@ -21,6 +21,8 @@ import {
 
 /** Tokens above a token. More would only be slower to check. */
 const CHAIN_MAX = 8;
+/** How far the clock that made a token may have been ahead of the one that judges it. */
+const AHEAD_MS_MAX = 60_000;
 
 /** A verified token, and the ones it was derived from: the token itself first. */
 export type TokenChain = readonly [TokenRecord, ...TokenRecord[]];
@@ -155,6 +157,8 @@ export class TokenStore {
     const nowMs = this.#now();
     for (const record of chain) {
       if (record.revokedAtMs !== null || nowMs >= record.expiresAtMs) throw invalidToken();
+      // Made by a clock that ran ahead: nobody can say when its time is over.
+      if (record.createdAtMs > nowMs + AHEAD_MS_MAX) throw invalidToken();
       // `spend` decides; but whoever has used it up is not told what it was for, either.
       if (await this.#isUsedUp(record)) throw invalidToken();
     }
