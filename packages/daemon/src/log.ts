@@ -1,12 +1,16 @@
 /** Diagnostics: structured lines on stderr. What happened to whom is the audit log's business. */
 
 import type { Writable } from "node:stream";
-import { type Logger, pino, stdSerializers } from "pino";
+import { isBrokerError } from "@aivault/broker";
+import { isVaultError } from "@aivault/vault-core";
+import { type Logger, pino } from "pino";
+import { isDaemonError } from "./errors.ts";
+import { Problem } from "./problem.ts";
 
 /**
  * A logger that cannot be made to print what a request carried.
  *
- * Call sites pass ids, codes and errors. Errors are reduced to class, code, message and stack, since
+ * Call sites pass ids, codes and errors. G3: of errors there is left what {@link describe} leaves, since
  * libraries hang requests, sockets and options on them; `cause` chains are cut for the same reason.
  *
  * @param destination - Default stderr; false for none.
@@ -25,9 +29,25 @@ export function createLog(destination: Writable | false | undefined): Logger {
   );
 }
 
+/**
+ * Class, code and place of an error; what it says only where that was written to be shown. Other messages
+ * quote: `JSON.parse` the text it read, libraries the request they made.
+ */
 function describe(error: unknown): Record<string, unknown> {
   if (!(error instanceof Error)) return { type: typeof error };
-  const { type, message, stack } = stdSerializers.err(new Error(error.message));
   const code = "code" in error ? { code: String(error.code) } : {};
-  return { type: error.name || type, ...code, message, stack: error.stack ?? stack };
+  const message = isOurs(error) || isSystemError(error) ? { message: error.message } : {};
+  const frames = (error.stack ?? "").split("\n").filter((line) => /^ {4}at /.test(line));
+  return { type: error.name, ...code, ...message, stack: frames.join("\n") };
+}
+
+function isOurs(error: Error): boolean {
+  return (
+    error instanceof Problem || isBrokerError(error) || isDaemonError(error) || isVaultError(error)
+  );
+}
+
+/** libuv's messages name a call, a code and a path or an address. */
+function isSystemError(error: Error): boolean {
+  return "syscall" in error && "errno" in error;
 }
