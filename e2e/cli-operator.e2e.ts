@@ -144,7 +144,7 @@ describe("secrets", () => {
   it("are imported from a .env file, recognised by name", async () => {
     const file = join(home.home, ".env");
     writeFileSync(file, "export ANTHROPIC_API_KEY=\"canary-a\" # c\nMINE='canary-b'\nEMPTY=\n");
-    expect(await json(["secrets", "import", "--env-file", file])).toEqual({
+    expect(await json(["secrets", "import", "--env-file", file])).toMatchObject({
       created: ["ANTHROPIC_API_KEY", "MINE"],
       rotated: [],
       skipped: ["EMPTY"],

@@ -18,7 +18,7 @@ secrets attach-group: --id --workspace-id --group-id --json -v --verbose
 secrets detach-group: --id --workspace-id --group-id --json -v --verbose
 secrets import: --env-file --all --recognised --replace --undo -y --yes --entry --scope --workspace-id --group-id --json -v --verbose
 credential list: --json -v --verbose
-credential create: --provider --secret-ref --secret --auth --header-name --value-template --query-param --path-prefix-template --auth-header --auth-query --basic-username --basic-password --host --workspace-id --group-id --json -v --verbose
+credential create: --provider --secret-ref --secret --auth --header-name --value-template --query-param --path-prefix-template --auth-header --auth-query --basic-username --basic-password --token-endpoint --grant-type --client-auth --scope --aws-service --aws-region --hmac-algorithm --hmac-message --max-policy-mode --host --workspace-id --group-id --json -v --verbose
 credential delete: --json -v --verbose
 capability list: --ready --provider --json -v --verbose
 capability describe = capability args = capability shape = capability inspect: --json -v --verbose
@@ -34,6 +34,8 @@ provider list: --json -v --verbose
 provider describe: --json -v --verbose
 provider add: --json -v --verbose
 provider install: --from --enable --json -v --verbose
+provider enable: --json -v --verbose
+provider disable: --json -v --verbose
 provider remove: -y --yes --json -v --verbose
 oauth login: --client-id --client-secret-stdin --client-secret-file --public --scope --redirect-uri --device --paste --open --no-verify --json -v --verbose
 oauth setup: --provider --auth-url --client-id --redirect-uri --scope --state --json -v --verbose

@@ -1,3 +1,4 @@
+import { AUTH_STRATEGIES } from "../auth-strategies.ts";
 import { type Command, JSON_FLAGS, type Positional } from "../command.ts";
 
 const ID: Positional = {
@@ -48,19 +49,20 @@ export const credentialCommands: readonly Command[] = [
         kind: "text",
         value: "SCHEME",
         summary: "how the secret is put into a request",
-        choices: ["header", "query", "path", "basic", "multi-header", "multi-query"],
+        choices: AUTH_STRATEGIES,
       },
       {
         name: "header-name",
         kind: "text",
         value: "NAME",
-        summary: "with --auth header; default: authorization",
+        summary: "with --auth header, default authorization; with hmac, default x-signature",
       },
       {
         name: "value-template",
         kind: "text",
         value: "TEMPLATE",
-        summary: "with --auth header; default: Bearer {{secret}}",
+        summary:
+          "with --auth header, default Bearer {{secret}}; with hmac, default sha256={{signature}}",
       },
       {
         name: "query-param",
@@ -97,6 +99,64 @@ export const credentialCommands: readonly Command[] = [
         kind: "text",
         value: "TEMPLATE",
         summary: "with --auth basic; default: {{password}}",
+      },
+      {
+        name: "token-endpoint",
+        kind: "text",
+        value: "URL",
+        summary: "with --auth oauth2: where tokens are renewed, https",
+      },
+      {
+        name: "grant-type",
+        kind: "text",
+        value: "GRANT",
+        summary: "with --auth oauth2; default: refresh_token",
+        choices: ["refresh_token", "client_credentials", "jwt_bearer", "account_credentials"],
+      },
+      {
+        name: "client-auth",
+        kind: "text",
+        value: "METHOD",
+        summary: "with --auth oauth2; default: client_secret_basic",
+        choices: ["client_secret_basic", "client_secret_post", "private_key_jwt", "none"],
+      },
+      {
+        name: "scope",
+        kind: "list",
+        value: "SCOPE",
+        summary: "with --auth oauth2: an OAuth scope",
+      },
+      {
+        name: "aws-service",
+        kind: "text",
+        value: "NAME",
+        summary: "with --auth aws-sigv4: the signing name; default: s3",
+      },
+      {
+        name: "aws-region",
+        kind: "text",
+        value: "NAME",
+        summary: "with --auth aws-sigv4; default: us-east-1",
+      },
+      {
+        name: "hmac-algorithm",
+        kind: "text",
+        value: "NAME",
+        summary: "with --auth hmac; default: sha256",
+        choices: ["sha256", "sha384", "sha512"],
+      },
+      {
+        name: "hmac-message",
+        kind: "text",
+        value: "TEMPLATE",
+        summary:
+          "with --auth hmac: what is signed, of {{timestamp}}, {{method}}, {{path}}, {{query}}, {{path_and_query}}, {{body}}; default: method, path and query, a line each",
+      },
+      {
+        name: "max-policy-mode",
+        kind: "text",
+        value: "MODE",
+        summary: "refused: of database credentials, which there are none of",
       },
       { name: "host", kind: "list", value: "HOST", summary: "a host the secret may go to" },
       { name: "workspace-id", kind: "text", value: "ID", summary: "only for this workspace" },

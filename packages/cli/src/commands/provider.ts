@@ -55,6 +55,24 @@ export const providerCommands: readonly Command[] = [
     load: async () => (await import("../run/provider.ts")).runInstall,
   },
   {
+    words: ["provider", "enable"],
+    summary: "say that a provider may be used, which is so once it is there; for older scripts",
+    positionals: [
+      { name: "id", summary: "the provider's id", required: true, completes: "provider" },
+    ],
+    flags: JSON_FLAGS,
+    load: async () => (await import("../run/provider.ts")).runEnable,
+  },
+  {
+    words: ["provider", "disable"],
+    summary: "refused, with what does it instead; for older scripts",
+    positionals: [
+      { name: "id", summary: "the provider's id", required: true, completes: "provider" },
+    ],
+    flags: JSON_FLAGS,
+    load: async () => (await import("../run/provider.ts")).runDisable,
+  },
+  {
     words: ["provider", "remove"],
     summary: "remove a provider of your own",
     positionals: [

@@ -1,8 +1,9 @@
-import type { WireAuthScheme, WireNewCredential } from "@aivault/client";
+import type { WireNewCredential } from "@aivault/client";
 import { isAivaultError } from "@aivault/client";
 import { list, type ParsedArgs, text, wantsJson } from "../args.ts";
+import { authFromFlags } from "../auth-flags.ts";
 import type { Context } from "../context.ts";
-import { CliError, usageError } from "../errors.ts";
+import { usageError } from "../errors.ts";
 import { parsePair } from "../headers.ts";
 import { scopeFromFlags } from "../scope-flags.ts";
 import { credentialShape, scopeText } from "../shapes.ts";
@@ -64,13 +65,20 @@ export async function runDelete({ args, out, session }: Context): Promise<void> 
 }
 
 function newCredential(args: ParsedArgs): WireNewCredential {
-  const auth = authFromFlags(args);
+  if (text(args, "max-policy-mode") !== undefined) {
+    throw usageError(
+      "--max-policy-mode is of database credentials, which this version does not have",
+      "leave it out; a capability's methods and paths say what may be done",
+    );
+  }
+  const secrets = secretsFromFlags(args);
   const hosts = list(args, "host");
+  const auth = authFromFlags(args, Object.keys(secrets));
   const scope = scopeFromFlags(args);
   return {
     id: args.positionals["id"] as string,
     provider: text(args, "provider") as string,
-    secrets: secretsFromFlags(args),
+    secrets,
     ...(auth === null ? {} : { auth }),
     ...(hosts.length === 0 ? {} : { hosts }),
     ...(scope === undefined ? {} : { scope }),
@@ -90,58 +98,4 @@ function secretsFromFlags(args: ParsedArgs): Record<string, string> {
 /** The secret that a reference names: its id behind `vault:secret:`, else the reference itself. */
 export function secretName(ref: string): string {
   return ref.startsWith("vault:secret:") ? ref.slice("vault:secret:".length) : ref;
-}
-
-// Which flags go with which scheme; a flag of another scheme is a mistake, not a no-op.
-const SCHEME_FLAGS: Readonly<Record<string, readonly string[]>> = {
-  header: ["header-name", "value-template"],
-  query: ["query-param"],
-  path: ["path-prefix-template"],
-  basic: ["basic-username", "basic-password"],
-  "multi-header": ["auth-header"],
-  "multi-query": ["auth-query"],
-};
-
-/** The scheme that the flags describe; null leaves it to the registry. */
-export function authFromFlags(args: ParsedArgs): WireAuthScheme | null {
-  const strategy = text(args, "auth");
-  for (const [scheme, flags] of Object.entries(SCHEME_FLAGS)) {
-    const stray = flags.find((flag) => scheme !== strategy && args.flags[flag] !== undefined);
-    if (stray !== undefined) throw usageError(`--${stray} goes with --auth ${scheme}`);
-  }
-  if (strategy === undefined) return null;
-  const named = (flag: string) =>
-    list(args, flag).map((pair) => {
-      const [name, template] = parsePair(flag, pair);
-      return { name, template };
-    });
-  switch (strategy) {
-    case "header":
-      return {
-        strategy,
-        name: text(args, "header-name") ?? "authorization",
-        template: text(args, "value-template") ?? "Bearer {{secret}}",
-      };
-    case "query":
-      return { strategy, name: text(args, "query-param") ?? "api_key", template: "{{secret}}" };
-    case "path":
-      return { strategy, template: text(args, "path-prefix-template") ?? "/bot{{secret}}" };
-    case "basic":
-      return {
-        strategy,
-        username: text(args, "basic-username") ?? "{{username}}",
-        password: text(args, "basic-password") ?? "{{password}}",
-      };
-    case "multi-header":
-      return { strategy, headers: requireSome("auth-header", named("auth-header")) };
-    case "multi-query":
-      return { strategy, params: requireSome("auth-query", named("auth-query")) };
-    default:
-      throw new CliError("CLI_NOT_AVAILABLE", `this version has no scheme ${strategy}`);
-  }
-}
-
-function requireSome<T>(flag: string, values: readonly T[]): readonly T[] {
-  if (values.length === 0) throw usageError(`this scheme needs --${flag}`);
-  return values;
 }

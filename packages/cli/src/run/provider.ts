@@ -82,6 +82,24 @@ export async function runInstall(context: Context): Promise<void> {
   report(context, await (await session.operator({ orInit: true })).addProvider(definition));
 }
 
+/** A provider that is there is enabled. */
+export async function runEnable(context: Context): Promise<void> {
+  const { args, out, session } = context;
+  const provider = await (await session.operator()).provider(args.positionals["id"] as string);
+  if (wantsJson(args) || !out.isTerminal) out.json({ enabled: true, provider });
+  else out.answer(`${provider.id} may be used`);
+}
+
+/** Nobody may be left to think that this did something. */
+export async function runDisable({ args }: Context): Promise<void> {
+  const id = args.positionals["id"] as string;
+  throw new CliError(
+    "CLI_NOT_AVAILABLE",
+    "providers are not switched off; nothing was changed",
+    `without a credential none can be used: \`aivault credential list\`, then delete those of ${id}`,
+  );
+}
+
 /** Remove a provider. One that is not there is not an error, as older scripts expect. */
 export async function runRemove(context: Context): Promise<void> {
   const { args, out, session } = context;
