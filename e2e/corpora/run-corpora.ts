@@ -17,6 +17,7 @@ import {
   runPure,
 } from "../../packages/policy/test/corpora-runner.ts";
 import { type DaemonCase, startDaemonRunner } from "./daemon-cases.ts";
+import { startDaemonFront } from "./daemon-front.ts";
 import { type CaseResult, reportOf, type SetReport } from "./report.ts";
 import { createUpstreamRunner } from "./upstream-cases.ts";
 
@@ -31,8 +32,9 @@ type Way = (testCase: Case) => CorpusOutcome | null | Promise<CorpusOutcome | nu
 /**
  * Run every case of a folder against the real code.
  *
- * Pure cases are decided in process. Paths, headers, redirects and responses go through the broker and
- * TLS to a stand-in; envelopes, octets and heads through a daemon, on both of its listeners.
+ * Pure cases are decided in process. Paths and headers go through the broker and TLS to a stand-in,
+ * redirects and responses also through the daemon's listener; envelopes, octets and heads through a
+ * daemon, on both of its listeners.
  *
  * @param folder - Of the shape of corpora/.
  * @param onSet - Called as each set is done.
@@ -105,12 +107,22 @@ async function waysOf(
       return { ways: [pure, daemon.run], close: daemon.close };
     }
     case "redirects": {
-      const runner = await createRedirectRunner(cases);
-      return { ways: [runner.run], close: runner.close };
+      const front = await startDaemonFront();
+      const direct = await createRedirectRunner(cases);
+      const through = await createRedirectRunner(cases, true, front.deliver);
+      return {
+        ways: [direct.run, through.run],
+        close: () => Promise.all([direct.close(), through.close(), front.close()]),
+      };
     }
     case "responses": {
-      const runner = await createResponseRunner();
-      return { ways: [runner.run], close: runner.close };
+      const front = await startDaemonFront();
+      const direct = await createResponseRunner();
+      const through = await createResponseRunner(front.deliver);
+      return {
+        ways: [direct.run, through.run],
+        close: () => Promise.all([direct.close(), through.close(), front.close()]),
+      };
     }
   }
 }

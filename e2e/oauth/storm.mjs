@@ -106,6 +106,8 @@ export async function runStorm({ refreshes, processes, seed, log = () => {} }) {
     daemon.kill("SIGKILL");
   }
 
+  const stopDaemon = () => daemon?.kill("SIGKILL");
+
   /** @type {Set<import("node:child_process").ChildProcess>} */
   const callers = new Set();
   function startCaller() {
@@ -211,7 +213,7 @@ export async function runStorm({ refreshes, processes, seed, log = () => {} }) {
   } finally {
     isOver = true;
     for (const child of callers) child.kill("SIGKILL");
-    daemon?.kill("SIGKILL");
+    stopDaemon();
     operator.close();
     client.close();
     await server.close();

@@ -4,7 +4,8 @@
 import type { TLSSocket } from "node:tls";
 import type { NewCredential } from "../src/index.ts";
 import type { CorpusOutcome, CorpusRunner } from "./support/corpus-outcome.ts";
-import { auditEvents, createHarness, invocation, receive, utf8 } from "./support/harness.ts";
+import { deliverDirectly } from "./support/deliver.ts";
+import { auditEvents, createHarness, utf8 } from "./support/harness.ts";
 import { type RecordedRequest, startRawStandIn } from "./support/provider.ts";
 
 /** One case, as it stands in the file. */
@@ -95,10 +96,12 @@ function hostsOf({ input }: RedirectCase): readonly string[] {
  * @param all - The cases that will be run; the stand-in's certificate covers the hosts they name.
  * @param follow - False leaves redirects blocked, which is the broker's default: `follow` cases are then
  * not supported, and everything else holds.
+ * @param deliver - How requests get to the broker.
  */
 export async function createRedirectRunner(
   all: readonly RedirectCase[],
   follow = true,
+  deliver = deliverDirectly,
 ): Promise<CorpusRunner<RedirectCase>> {
   let current: RedirectCase | null = null;
   let answered = 0;
@@ -158,13 +161,8 @@ export async function createRedirectRunner(
       });
     }
     const { method, path, body } = test.input.request;
-    const received = await receive(
-      harness.broker,
-      invocation({
-        capability: `${name}/call`,
-        request: { method, path, ...(typeof body === "string" ? { body } : {}) },
-      }),
-    );
+    const request = { method, path, ...(typeof body === "string" ? { body } : {}) };
+    const received = await deliver(harness, { capability: `${name}/call`, request }, test.id);
     await harness.vault.unlock(harness.keyProvider);
     const shown = [
       JSON.stringify(received.head),

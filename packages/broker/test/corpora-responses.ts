@@ -9,13 +9,12 @@ import { gzipSync } from "node:zlib";
 import { builtinRegistry, createRegistry, type Registry } from "@aivault/registry";
 import type { NewCredential } from "../src/index.ts";
 import type { CorpusOutcome, CorpusRunner } from "./support/corpus-outcome.ts";
+import { type Deliver, type Delivered, deliverDirectly } from "./support/deliver.ts";
 import {
   auditEvents,
   createHarness,
   type Harness,
-  invocation,
   type Received,
-  receive,
   utf8,
 } from "./support/harness.ts";
 import { startRawStandIn } from "./support/provider.ts";
@@ -67,8 +66,14 @@ const OAUTH_PROVIDER = "spotify";
 const OAUTH_HOSTS = ["accounts.spotify.com", "api.spotify.com"];
 const CRLF = Buffer.from("\r\n");
 
-/** A runner of response cases. */
-export async function createResponseRunner(): Promise<CorpusRunner<ResponseCase>> {
+/**
+ * A runner of response cases.
+ *
+ * @param deliver - How requests get to the broker.
+ */
+export async function createResponseRunner(
+  deliver = deliverDirectly,
+): Promise<CorpusRunner<ResponseCase>> {
   let current: ResponseCase | null = null;
   const provider = await startRawStandIn([HOST, ...OAUTH_HOSTS], (socket) => {
     if (current !== null) void answer(socket, current);
@@ -90,15 +95,16 @@ export async function createResponseRunner(): Promise<CorpusRunner<ResponseCase>
     if (test.input.auth.tokenEndpointResponse === true) {
       const own = await createHarness({ hosts, registry: oauthRegistry() });
       try {
-        return judge(test, await callWithOAuth(own, test), await shownBy(own, test), 0, 0);
+        const received = await callWithOAuth(own, test, deliver);
+        return judge(test, received, await shownBy(own, received), 0, 0);
       } finally {
         await own.close();
       }
     }
-    const received = await call(harness, test);
+    const received = await call(harness, test, deliver);
     const tookMs = performance.now() - startedAtMs;
     const grownMb = (process.memoryUsage().rss - rssBefore) / 1_048_576;
-    return judge(test, received, await shownBy(harness, test), tookMs, grownMb);
+    return judge(test, received, await shownBy(harness, received), tookMs, grownMb);
   };
   return {
     run,
@@ -109,9 +115,9 @@ export async function createResponseRunner(): Promise<CorpusRunner<ResponseCase>
   };
 }
 
-async function shownBy(harness: Harness, test: ResponseCase): Promise<string> {
+async function shownBy(harness: Harness, { requestId }: Delivered): Promise<string> {
   const events = await auditEvents(harness.vault, 20);
-  return JSON.stringify(events.filter((event) => event["requestId"] === test.id));
+  return JSON.stringify(events.filter((event) => event["requestId"] === requestId));
 }
 
 function judge(
@@ -242,7 +248,7 @@ function credentialOf({ input: { auth } }: ResponseCase): NonNullable<NewCredent
   }
 }
 
-async function call(harness: Harness, test: ResponseCase): Promise<Received> {
+async function call(harness: Harness, test: ResponseCase, deliver: Deliver): Promise<Delivered> {
   const name = test.id.toLowerCase().replaceAll(/[^a-z0-9]/g, "");
   const parts =
     typeof test.input.secret === "string" ? { secret: test.input.secret } : test.input.secret;
@@ -273,12 +279,8 @@ async function call(harness: Harness, test: ResponseCase): Promise<Received> {
       tx.putDocument("policy", `${name}/call`, { responseBlock: [...block] }),
     );
   }
-  const received = await receive(
-    harness.broker,
-    invocation({ capability: `${name}/call`, request: { method: "GET", path: "/case" } }, null, {
-      requestId: test.id,
-    }),
-  );
+  const request = { method: "GET", path: "/case" };
+  const received = await deliver(harness, { capability: `${name}/call`, request }, test.id);
   await harness.broker.deleteCapability(`${name}/call`);
   await harness.broker.deleteCredential(name);
   return received;
@@ -291,7 +293,12 @@ function oauthRegistry(): Registry {
 }
 
 /** An invocation that needs a token first, so that the case's answer is the token endpoint's. */
-async function callWithOAuth({ broker }: Harness, test: ResponseCase): Promise<Received> {
+async function callWithOAuth(
+  harness: Harness,
+  test: ResponseCase,
+  deliver: Deliver,
+): Promise<Delivered> {
+  const { broker } = harness;
   const { secret } = test.input;
   const parts = typeof secret === "string" ? { refreshToken: secret } : secret;
   const document = { clientId: "client", clientSecret: "client secret", ...parts };
@@ -307,10 +314,7 @@ async function callWithOAuth({ broker }: Harness, test: ResponseCase): Promise<R
     const rule = rules.find(({ methods, match }) => methods.includes("GET") && match !== "pattern");
     if (rule === undefined) continue;
     const request = { method: "GET", path: rule.path };
-    return await receive(
-      broker,
-      invocation({ capability: id, request }, null, { requestId: test.id }),
-    );
+    return await deliver(harness, { capability: id, request }, test.id);
   }
   throw new TypeError(`${OAUTH_PROVIDER} has no capability to call`);
 }
