@@ -127,10 +127,12 @@ function unknownCommand(word: string): CliError {
 async function report({ out, argv }: Terminal, error: unknown): Promise<number> {
   if (isAivaultError(error) || error instanceof CliError || hasCode(error)) {
     const own = "hint" in error && typeof error.hint === "string" ? error.hint : null;
+    const reason = "reason" in error && typeof error.reason === "string" ? error.reason : null;
+    const { code } = error;
     const { hintFor } = await import("./hints.ts");
     out.error(
-      `${error.message} [${error.code}${reasonOf(error)}]`,
-      own ?? hintFor(error.code, commandOf(argv)),
+      `${error.message} [${code}${reason === null ? "" : `: ${reason}`}]`,
+      own ?? hintFor({ code, reason, ...calledBy(argv) }),
     );
     return exitStatusOf(error.code);
   }
@@ -141,13 +143,16 @@ async function report({ out, argv }: Terminal, error: unknown): Promise<number> 
   return EXIT.failed;
 }
 
-function commandOf(argv: readonly string[]): string | null {
-  const found = findCommand(globalFlagsLast(argv));
-  return found.kind === "command" ? found.command.words.join(" ") : null;
-}
-
-function reasonOf(error: Error): string {
-  return "reason" in error && typeof error.reason === "string" ? `: ${error.reason}` : "";
+function calledBy(argv: readonly string[]): { command: string | null; capability: string | null } {
+  const given = globalFlagsLast(argv);
+  const found = findCommand(given);
+  if (found.kind !== "command") return { command: null, capability: null };
+  const { command, words } = found;
+  // The word after an invocation's own is its capability, unless flags come first.
+  const next = given[words];
+  const isCall = command.positionals?.[0]?.completes === "capability";
+  const capability = isCall && next !== undefined && !next.startsWith("-") ? next : null;
+  return { command: command.words.join(" "), capability };
 }
 
 // Errors of the daemon's own package, when it runs in this process.

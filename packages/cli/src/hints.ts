@@ -1,6 +1,29 @@
 /**
- * What to do next, for failures that do not say so themselves. Nobody is left with an error alone.
+ * What to do next, for failures that do not say so themselves: the command that would change it, for an
+ * operator, or what to ask one for. Nobody is left with an error alone.
  */
+
+// `ID` gives way to the capability that was called.
+const BY_REASON: Readonly<Record<string, string>> = {
+  method_not_allowed:
+    "`aivault capability describe ID` says what is allowed; an operator allows more with `aivault capability create`",
+  path_not_allowed:
+    "`aivault capability describe ID` says what is allowed; an operator allows more with `aivault capability create`",
+  path_traversal: "send the path as it is meant, without `.`, `..` and encoded slashes",
+  auth_header_rejected: "send the request without it: the credential is added by the daemon",
+  auth_query_rejected: "send the request without it: the credential is added by the daemon",
+  duplicate_header: "give the header once",
+  body_mode_conflict: "give one body: --body, --body-file-path or --multipart-…",
+  capability_not_granted:
+    "ask the operator for a token that may: `aivault token mint --capability ID`",
+  redirect_blocked:
+    "an operator lets it be followed with `aivault capability policy set ID --follow-redirects`",
+  secret_pinned: "a secret goes to its own provider alone; store the value anew under another name",
+  file_path_not_accepted:
+    "--multipart-file and --body-file-path upload a file with your own rights",
+  replayed: "sign the request anew, with a nonce of its own",
+  signature_invalid: "sign the request as docs/protocol.md says, with the key of the token",
+};
 
 const BY_CODE: Readonly<Record<string, string>> = {
   CLI_OUTPUT: "choose another place, or make room there",
@@ -43,12 +66,20 @@ const BY_CODE: Readonly<Record<string, string>> = {
 /** Nothing to do: it was meant. */
 const NONE = new Set(["CLI_CANCELLED", "CLIENT_ABORTED"]);
 
-/**
- * A hint for an error that has none.
- *
- * @param command - Its words, when they are known; for mistakes on the command line.
- */
-export function hintFor(code: string, command: string | null): string | null {
+/** What a failure is about, as far as it is known. */
+export interface FailureFacts {
+  readonly code: string;
+  readonly reason: string | null;
+  /** The words of the command. */
+  readonly command: string | null;
+  /** The capability that it called. */
+  readonly capability: string | null;
+}
+
+/** A hint for an error that has none; null for what needs none, since it was meant. */
+export function hintFor({ code, reason, command, capability }: FailureFacts): string | null {
   if (NONE.has(code)) return null;
-  return BY_CODE[code] ?? `see \`aivault ${command === null ? "" : `${command} `}--help\``;
+  const known = BY_REASON[reason ?? ""] ?? BY_CODE[code];
+  if (known !== undefined) return known.replace(/\bID\b/, capability ?? "ID");
+  return `see \`aivault ${command === null ? "" : `${command} `}--help\``;
 }
