@@ -46,15 +46,18 @@ const CONTROL = new RegExp(`${ESCAPE}\\[[0-9;?]*[A-Za-z]`, "g");
  * @param {string} raw
  */
 export function shownText(raw) {
-  return raw
-    .replace(/\r\n/g, "\n")
-    .replace(WRITTEN_OVER, "")
-    .replace(CONTROL, "")
-    .split("\n")
-    .map((line) => line.trimEnd())
-    .filter((line) => line !== "│")
-    .join("\n")
-    .trimEnd();
+  return (
+    raw
+      .replace(/\r\n/g, "\n")
+      .replace(WRITTEN_OVER, "")
+      .replace(CONTROL, "")
+      .split("\n")
+      .map((line) => line.trimEnd())
+      // The frame of a spinner, and what is left of one that came to its end.
+      .filter((line) => line !== "│" && !/^◇ .*\[\d+s\]$/.test(line))
+      .join("\n")
+      .trimEnd()
+  );
 }
 
 /** What differs from run to run, and what it is called when two runs are compared. */
@@ -63,7 +66,7 @@ const VOLATILE = /** @type {const} */ ([
   [/\bavp_[0-9a-f]{4,}…/g, "TOKEN"],
   [/\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b/g, "UUID"],
   [/\b[0-9a-f]{16,64}\b…?/g, "HEX"],
-  [/"requestId": "[\w-]{16}"/g, '"requestId": "ID"'],
+  [/"requestId":( ?)"[\w-]{16}"/g, '"requestId":$1"ID"'],
   [/\(request [\w-]{16}\)/g, "(request ID)"],
   [/\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}:\d{2}(\.\d+)?Z?/g, "TIME"],
   [/"(\w+Ms|pid|uid|seq)": \d+/g, '"$1": N'],
