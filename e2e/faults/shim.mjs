@@ -55,7 +55,7 @@ export function shimEnvironment(shim, options) {
 }
 
 /** Run Node on `args`; resolves with the exit status, the output and the time taken. */
-export function runNode(args, { env = process.env, input, timeoutMs = 60_000, ...options } = {}) {
+export function runNode(args, { env = process.env, input, timeoutMs = 180_000, ...options } = {}) {
   return new Promise((resolve) => {
     const startedAtMs = performance.now();
     const child = spawn(process.execPath, args, { env, stdio: "pipe", ...options });
