@@ -12,11 +12,9 @@ export async function withProgress<T>(
   const progress = spinner({ output: process.stderr, indicator: "timer" });
   progress.start(what);
   try {
-    const result = await work();
-    progress.stop(what);
-    return result;
-  } catch (error) {
+    return await work();
+  } finally {
+    // The answer says what was done; nothing of this stays.
     progress.clear();
-    throw error;
   }
 }
