@@ -17,6 +17,7 @@ export function mutating(name, files) {
     coverageAnalysis: "perTest",
     concurrency: 1,
     timeoutMS: 5_000,
+    dryRunTimeoutMinutes: 30,
     // Stryker copies the project into a sandbox; the tests of one package need no other.
     ignorePatterns: [
       ...others,
