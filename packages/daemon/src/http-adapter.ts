@@ -92,6 +92,8 @@ export function createHttpListener(options: HttpListenerOptions): HttpListener {
   const unusedAborts = new WeakMap<Socket, AbortController>();
   /** Connections that have not shown which HTTP they speak. */
   const undecided = new Set<Socket>();
+  /** Connections under a TLS layer, of which Node's server knows only those that it has secured. */
+  const encrypted = new Set<Socket>();
   /** Connections that Node's server has let go of. */
   const upgraded = new Set<Socket>();
   let closing = false;
@@ -148,6 +150,16 @@ export function createHttpListener(options: HttpListenerOptions): HttpListener {
           accept(like as IncomingMessage, likewise as ServerResponse, waits);
         })
       : null;
+  if (tls !== undefined) {
+    server.on("connection", (socket: Socket) => {
+      encrypted.add(socket);
+      socket.once("close", () => encrypted.delete(socket));
+    });
+    // Before Node makes a bad request of it: an answer would wait for a handshake that never comes.
+    server.prependListener("tlsClientError", (_error: Error, socket: TLSSocket) => {
+      socket.destroy();
+    });
+  }
   if (http2 !== null) {
     const event = tls === undefined ? "connection" : "secureConnection";
     const [serveHttp1] = server.listeners(event);
@@ -431,7 +443,7 @@ export function createHttpListener(options: HttpListenerOptions): HttpListener {
       await abort([...running]);
       server.closeAllConnections();
       http2?.destroy();
-      for (const socket of upgraded) socket.destroy();
+      for (const socket of [...upgraded, ...encrypted]) socket.destroy();
       await closed;
     },
   };

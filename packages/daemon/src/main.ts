@@ -6,7 +6,7 @@ import { scrubEnvironment } from "./environment.ts";
 import { isDaemonError } from "./errors.ts";
 import { type Command, parseArguments, USAGE } from "./options.ts";
 import { resolvePaths } from "./paths.ts";
-import { platformName } from "./platform/index.ts";
+import { loadPlatform, platformName } from "./platform/index.ts";
 import { startDaemon } from "./start-daemon.ts";
 import { hintForVault } from "./vault-hints.ts";
 import { version } from "./version.ts";
@@ -41,6 +41,10 @@ async function main(args: readonly string[]): Promise<number> {
 }
 
 async function serve(options: Omit<Extract<Command, { kind: "serve" }>, "kind">) {
+  const { forbidCoreDumps } = await loadPlatform();
+  if (!forbidCoreDumps()) {
+    process.stderr.write("aivaultd: core dumps are left to the limit it was started with\n");
+  }
   const daemon = await startDaemon({
     ...options,
     paths: resolvePaths(env, platformName),

@@ -2,12 +2,13 @@
 
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, readdirSync, rmSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { request as httpRequest, type IncomingMessage } from "node:http";
 import { connect } from "node:net";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { loadForbidCoreFiles } from "../src/platform/core-dumps.ts";
 import { type StandIn, startStandIn, until } from "./stand-in.ts";
 import { type TestVault, testVault } from "./vault.ts";
 import { call, form, json } from "./wire.ts";
@@ -18,6 +19,9 @@ const esbuild = join(here, "../../node_modules/.bin/esbuild");
 const main = join(here, "dist", "process-test.mjs");
 const canBuild = existsSync(esbuild);
 if (!canBuild) process.stderr.write("SKIPPED: no esbuild to make a process of the sources with\n");
+
+const hasNative = (await loadForbidCoreFiles()) !== null;
+if (!hasNative) process.stderr.write("SKIPPED: no koffi to set the limit of core files with\n");
 
 const KEY = "sk-proj-1";
 let standIn: StandIn;
@@ -31,7 +35,7 @@ beforeAll(async () => {
   args.push(`--outfile=${main}`, "--log-level=error", `--banner:js=${require}`);
   if (canBuild) expect(spawnSync(esbuild, args, { cwd: here, stdio: "inherit" }).status).toBe(0);
   standIn = await startStandIn({ credentials: { "api.openai.com": { secret: KEY } } });
-});
+}, 60_000);
 afterAll(async () => {
   await standIn.stop();
   rmSync(main, { force: true });
@@ -68,7 +72,7 @@ function run(args: readonly string[] = [], env: Readonly<Record<string, string>>
 
 async function start(env: Readonly<Record<string, string>> = {}): Promise<Process> {
   const daemon = run([], env);
-  await until(() => daemon.stderr().includes("aivaultd: listening on "), 8_000);
+  await until(() => daemon.stderr().includes("aivaultd: listening on "), 15_000);
   return daemon;
 }
 
@@ -230,6 +234,15 @@ describe.skipIf(!canBuild)("aivaultd", { timeout: 60_000 }, () => {
       .map((item: { event: Record<string, unknown> }) => item.event)
       .filter((event: Record<string, unknown>) => event["requestId"] === killed);
     expect(events[events.length - 1]).toMatchObject({ kind: "invocation.decided" });
+  });
+
+  it.skipIf(process.platform !== "linux")("G23: leaves no memory in a core dump", async () => {
+    await vault.init();
+    const { child } = await start();
+    const filter = readFileSync(`/proc/${child.pid}/coredump_filter`, "latin1");
+    expect(Number.parseInt(filter, 16)).toBe(0);
+    const limits = readFileSync(`/proc/${child.pid}/limits`, "latin1");
+    if (hasNative) expect(limits).toMatch(/^Max core file size +0 +0 /m);
   });
 
   it("G21: opens no inspector when it is asked to by a signal", async () => {

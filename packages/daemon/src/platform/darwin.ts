@@ -1,5 +1,6 @@
 /** macOS: `LOCAL_PEERCRED` and `LOCAL_PEERPID`, see unix(4). */
 
+import type { ForbidCoreFiles } from "./core-dumps.ts";
 import {
   descriptorOf,
   type GetSocketOption,
@@ -15,10 +16,14 @@ const XUCRED_BYTES = 76;
 const XUCRED_VERSION = 0;
 
 /** The platform of macOS. Without `getSocketOption` every peer is unknown. */
-export function darwinPlatform(getSocketOption: GetSocketOption | null): Platform {
+export function darwinPlatform(
+  getSocketOption: GetSocketOption | null,
+  forbidCoreFiles: ForbidCoreFiles | null = null,
+): Platform {
   return {
     name: "darwin",
     socketPathBytesMax: 103,
+    forbidCoreDumps: () => forbidCoreFiles?.() ?? false,
     descriptorsMax: () => null,
     peerOf(socket) {
       const descriptor = descriptorOf(socket);

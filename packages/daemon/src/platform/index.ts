@@ -1,5 +1,6 @@
 /** The one place that asks where it runs. */
 
+import { loadForbidCoreFiles } from "./core-dumps.ts";
 import { darwinPlatform } from "./darwin.ts";
 import { loadGetSocketOption } from "./get-socket-option.ts";
 import { linuxPlatform } from "./linux.ts";
@@ -15,9 +16,9 @@ export const platformName: string = process.platform;
 export async function loadPlatform(name: string = platformName): Promise<Platform> {
   switch (name) {
     case "linux":
-      return linuxPlatform(await loadGetSocketOption(null));
+      return linuxPlatform(await loadGetSocketOption(null), await loadForbidCoreFiles());
     case "darwin":
-      return darwinPlatform(await loadGetSocketOption(null));
+      return darwinPlatform(await loadGetSocketOption(null), await loadForbidCoreFiles());
     default:
       return otherPlatform(name);
   }

@@ -1,6 +1,7 @@
 /** Linux: `SO_PEERCRED`, see unix(7) and socket(7). */
 
 import { readFileSync } from "node:fs";
+import { emptyCoreDumps, type ForbidCoreFiles } from "./core-dumps.ts";
 import {
   descriptorOf,
   type GetSocketOption,
@@ -16,10 +17,17 @@ const SO_PEERCRED = 17;
 const UCRED_BYTES = 12;
 
 /** The platform of Linux. Without `getSocketOption` every peer is unknown. */
-export function linuxPlatform(getSocketOption: GetSocketOption | null): Platform {
+export function linuxPlatform(
+  getSocketOption: GetSocketOption | null,
+  forbidCoreFiles: ForbidCoreFiles | null = null,
+): Platform {
   return {
     name: "linux",
     socketPathBytesMax: 107,
+    forbidCoreDumps() {
+      const noFiles = forbidCoreFiles?.() ?? false;
+      return emptyCoreDumps() || noFiles;
+    },
     descriptorsMax: () => parseLimits(readLimits()),
     peerOf(socket) {
       const descriptor = descriptorOf(socket);

@@ -4,5 +4,11 @@ import type { Platform } from "./platform.ts";
 
 export function otherPlatform(name: string): Platform {
   // The smallest `sun_path` in use (AIX, HP-UX) has 92 bytes.
-  return { name, socketPathBytesMax: 91, descriptorsMax: () => null, peerOf: () => null };
+  return {
+    name,
+    socketPathBytesMax: 91,
+    forbidCoreDumps: () => false,
+    descriptorsMax: () => null,
+    peerOf: () => null,
+  };
 }

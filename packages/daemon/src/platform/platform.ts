@@ -15,6 +15,11 @@ export interface Platform {
   readonly name: string;
   /** Bytes of a socket path that fit `sun_path` with its NUL. */
   readonly socketPathBytesMax: number;
+  /**
+   * Keep this process's memory out of core dumps, for good. False where the system offers no way; then the
+   * limit of whoever started us decides.
+   */
+  forbidCoreDumps(): boolean;
   /** Files and sockets this process may have open at once; null where the system does not tell. */
   descriptorsMax(): number | null;
   /**
