@@ -1,0 +1,19 @@
+// Short forms of the scripts beside this file: what the daemon survives, on the built code. docs/faults.md
+import { describe, it } from "vitest";
+import { expectNothingBad, PATIENCE } from "../faults/run-script.ts";
+
+const SCRIPTS = [
+  ["answers a crowd, each with its own answer", "crowd.mjs", "--connections", "300"],
+  ["is not held up by who is slow", "slow.mjs", "--connections", "100", "--readers", "5"],
+  ["G10: refuses a body that is too large, soon", "large.mjs", "--mib", "64"],
+  ["G18: records what was broken off, at either end", "broken.mjs", "--repeats", "10"],
+  ["keeps serving with little of everything", "scarce.mjs", "--burst", "300"],
+  ["G20: loses nothing acknowledged when it is killed", "kill.mjs", "--seconds", "5"],
+  ["G12: lets nothing live again when the clock is put back", "clock.mjs"],
+] as const;
+
+describe("under load the daemon", () => {
+  for (const [title, script, ...args] of SCRIPTS) {
+    it(title, PATIENCE, (context) => expectNothingBad(context, `../load/${script}`, args));
+  }
+});
