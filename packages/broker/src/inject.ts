@@ -15,6 +15,7 @@ import type { RequestBody } from "./body.ts";
 import { type Credential, optionalPlaceholders, schemePlaceholders } from "./credential.ts";
 import { joinTarget, type PlannedRequest, requirePin } from "./plan.ts";
 import { Redactor } from "./redact.ts";
+import { placeholders } from "./template.ts";
 import type { ClientCertificate } from "./upstream.ts";
 
 /** A planned request with its credential in it. */
@@ -99,9 +100,20 @@ function withoutCredential(planned: PlannedRequest, body: RequestBody): Injected
 
 /** Parts of a credential that are no secret: providers print them in every answer. */
 function publicPlaceholders(auth: AuthScheme): ReadonlySet<string> {
-  if (auth.strategy !== "aws-sigv4" && auth.strategy !== "mtls") return NO_PLACEHOLDERS;
-  if (auth.strategy === "aws-sigv4") return new Set([auth.accessKeyId]);
-  return new Set([auth.certificate, ...("ca" in auth ? [String(auth.ca)] : [])]);
+  switch (auth.strategy) {
+    case "aws-sigv4":
+      return new Set([auth.accessKeyId]);
+    case "mtls":
+      return new Set([auth.certificate, ...("ca" in auth ? [String(auth.ca)] : [])]);
+    case "basic": {
+      // Beside a password of its own a user is a name: Jira's e-mail address, the SID in all of Twilio's paths.
+      const proof = placeholders(auth.password);
+      const names = placeholders(auth.username).filter((name) => !proof.includes(name));
+      return proof.length === 0 ? NO_PLACEHOLDERS : new Set(names);
+    }
+    default:
+      return NO_PLACEHOLDERS;
+  }
 }
 
 const NO_PLACEHOLDERS: ReadonlySet<string> = new Set();

@@ -17,8 +17,14 @@ let harness: Harness;
 
 beforeAll(async () => {
   provider = await startStandIn(
-    ["api.openai.com", "api.telegram.org", "api.trello.com"],
+    ["api.openai.com", "api.telegram.org", "api.trello.com", "api.twilio.com"],
     (request, response, body) => {
+      if (request.url?.includes("/Accounts/") === true) {
+        const pair = request.headers.authorization?.replace("Basic ", "") ?? "";
+        response.writeHead(200, { "content-type": "text/plain" });
+        response.end(`${request.url} ${pair} ${Buffer.from(pair, "base64")}`);
+        return;
+      }
       if (request.url?.includes("/echo") === true || request.url?.includes("chat") === true) {
         response.writeHead(200, { "content-type": "application/json", "set-cookie": "sid=1" });
         response.end(JSON.stringify({ url: request.url, headers: request.headers }));
@@ -33,6 +39,7 @@ beforeAll(async () => {
       "api.openai.com": provider.port,
       "api.telegram.org": provider.port,
       "api.trello.com": provider.port,
+      "api.twilio.com": provider.port,
     },
   });
 });
@@ -89,6 +96,20 @@ describe("Broker.invoke", () => {
     });
     expect(received.body.toString()).not.toContain(KEY);
     expect(JSON.parse(received.body.toString()).headers.authorization).toBe("Bearer [REDACTED]");
+  });
+
+  it("G9: cuts out a Basic password and the pair, and leaves the name beside it", async () => {
+    const sid = "AC0123456789abcdef0123456789abcdef";
+    const password = "fedcba9876543210fedcba9876543210";
+    await harness.broker.createSecret({ name: "TWILIO_ACCOUNT_SID", value: utf8(sid) });
+    await harness.broker.createSecret({ name: "TWILIO_AUTH_TOKEN", value: utf8(password) });
+    const path = `/2010-04-01/Accounts/${sid}/Messages.json`;
+    const { body } = await receive(
+      harness.broker,
+      invocation({ capability: "twilio/messages", request: { method: "GET", path } }),
+    );
+    // Paths of all answers name the account; one without it could not be followed.
+    expect(body.toString()).toBe(`${path} [REDACTED]== ${sid}:[REDACTED]`);
   });
 
   it("G18: writes the decision and the outcome, in this order, and no value", async () => {
