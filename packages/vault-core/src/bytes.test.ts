@@ -49,5 +49,23 @@ describe("equalBytes", () => {
     expect(equalBytes(Uint8Array.of(1, 2), Uint8Array.of(1, 2))).toBe(true);
     expect(equalBytes(Uint8Array.of(1, 2), Uint8Array.of(1, 3))).toBe(false);
     expect(equalBytes(Uint8Array.of(1, 2), Uint8Array.of(1))).toBe(false);
+    expect(equalBytes(new Uint8Array(0), new Uint8Array(0))).toBe(true);
+  });
+
+  it("tells a MAC from every one with a bit changed, and from every longer and shorter one", () => {
+    const mac = Uint8Array.from({ length: 32 }, (_, at) => (at * 37 + 11) & 0xff);
+    for (let bit = 0; bit < 256; bit++) {
+      const other = mac.slice();
+      other[bit >> 3] = (other[bit >> 3] as number) ^ (1 << (bit & 7));
+      expect(equalBytes(mac, other)).toBe(false);
+    }
+    // Of zeros: a byte that is not there must not count as one.
+    const zeros = new Uint8Array(32);
+    for (let length = 0; length < 32; length++) {
+      for (const whole of [mac, zeros]) {
+        expect(equalBytes(whole, whole.subarray(0, length))).toBe(false);
+        expect(equalBytes(whole.subarray(0, length), whole)).toBe(false);
+      }
+    }
   });
 });
