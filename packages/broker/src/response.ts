@@ -40,6 +40,20 @@ export type RelayedResponse =
   | { readonly withheld: Withheld };
 
 /**
+ * How long the body would have been that an answer to HEAD does not have: what many ask HEAD for (RFC 9110
+ * section 9.3.2). Any other length is that of a body which may get shorter on its way.
+ */
+function lengthOfAbsentBody(
+  method: string,
+  headers: ReceivedHead["headers"],
+  encodings: number,
+): string | null {
+  if (method !== "HEAD" || encodings > 0) return null;
+  const [given, ...more] = headers.filter(([name]) => name.toLowerCase() === "content-length");
+  return given !== undefined && more.length === 0 && /^\d{1,15}$/.test(given[1]) ? given[1] : null;
+}
+
+/**
  * Passes a response on: headers stripped, codings undone, credentials cut out, at the sink's pace.
  *
  * G9, B2: nothing gets to the sink but through the redactor.
@@ -118,6 +132,8 @@ export class ResponseRelay implements UpstreamHandler, ResponseControl {
       if (name === "content-encoding" || redactor.text(name) !== name) continue;
       passed.push({ name, value: redactor.text(value) });
     }
+    const length = lengthOfAbsentBody(plan.method, headers, encodings.length);
+    if (length !== null) passed.push({ name: "content-length", value: length });
     sink.head(
       { status, statusText: printable(redactor.text(statusText)), headers: passed, plan },
       this,

@@ -109,6 +109,13 @@ describe("answers", () => {
     expect((await call("GET")).body.toString()).toBe("ok");
   });
 
+  it("to HEAD say how long the body would be, as only they do", async () => {
+    await start("HTTP/1.1 200 OK\r\ncontent-length: 1000000\r\n\r\n", OK);
+    const head = await call("HEAD");
+    expect(head.head?.headers).toContainEqual({ name: "content-length", value: "1000000" });
+    expect(names((await call("GET")).head?.headers)).not.toContain("content-length");
+  });
+
   it("G9: come without their trailers", async () => {
     await start(
       `HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\ntrailer: x-echo\r\n\r\n2\r\nok\r\n0\r\nx-echo: ${KEY}\r\n\r\n`,

@@ -117,7 +117,11 @@ class Sink implements HttpResponseSink {
     if (head === null) throw new TypeError("an answer without a head");
     const { plan } = head;
     const headers: string[] = [];
-    for (const { name, value } of head.headers) headers.push(name, value);
+    for (const { name, value } of head.headers) {
+      // Of an answer to HEAD, which is no length of ours when the question came in an envelope.
+      if (name === "content-length" && this.#response.req.method !== "HEAD") continue;
+      headers.push(name, value);
+    }
     if (length !== null) headers.push("content-length", String(length));
     headers.push(
       RESPONSE_HEADERS.requestId,
