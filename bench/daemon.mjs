@@ -105,7 +105,12 @@ export function targetsOf(daemon, model, promptChars = 900) {
   });
   return {
     forwarder: { pid: daemon.forwarderPid, socket: daemon.forwarderSocket, path, body },
-    aivaultd: { pid: daemon.daemonPid, socket: daemon.socket, path: "/aivault/proxy", body: envelope },
+    aivaultd: {
+      pid: daemon.daemonPid,
+      socket: daemon.socket,
+      path: "/aivault/proxy",
+      body: envelope,
+    },
     passthrough: { pid: daemon.daemonPid, socket: daemon.socket, path: `/v/openai${path}`, body },
   };
 }

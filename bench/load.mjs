@@ -5,7 +5,17 @@ import { connect } from "node:net";
 import { text } from "node:stream/consumers";
 
 const settings = JSON.parse(await text(process.stdin));
-const { socket, path, headers = {}, body, connections, seconds, warmSeconds, rate, count } = settings;
+const {
+  socket,
+  path,
+  headers = {},
+  body,
+  connections,
+  seconds,
+  warmSeconds,
+  rate,
+  count,
+} = settings;
 const request = Buffer.from(
   `POST ${path} HTTP/1.1\r\nhost: aivault\r\ncontent-type: application/json\r\n` +
     Object.entries(headers)

@@ -21,7 +21,7 @@ const HEAD =
   "x-request-id: req_0123456789abcdef\r\ncache-control: no-store\r\n";
 /** JSON text of a chat completion of about `bytes`. */
 function completion(bytes) {
-  const text = "The quick brown fox jumps over the lazy dog; it's 100% \"sure\" & never late. ";
+  const text = 'The quick brown fox jumps over the lazy dog; it\'s 100% "sure" & never late. ';
   const words = text.repeat(Math.ceil(bytes / text.length)).slice(0, bytes);
   return JSON.stringify({
     id: "chatcmpl-0123456789abcdef",

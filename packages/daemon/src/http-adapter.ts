@@ -7,7 +7,7 @@ import { randomFillSync } from "node:crypto";
 import { createServer, IncomingMessage, type Server, ServerResponse } from "node:http";
 import { createServer as createTlsServer } from "node:https";
 import type { Socket } from "node:net";
-import type { Duplex } from "node:stream";
+import type { Duplex, Readable } from "node:stream";
 import type { TLSSocket } from "node:tls";
 import type { Principal } from "@aivault/broker";
 import { CALLER_ROUTES, REQUEST_HEADERS, RESPONSE_HEADERS } from "@aivault/client/protocol";
@@ -233,55 +233,34 @@ export function createHttpListener(options: HttpListenerOptions): HttpListener {
 
     const [path = "", query = ""] = splitTarget(request.url ?? "");
     const requestId = newRequestId();
-    let principal = principalOf(socket);
-    let mayContinue = waits;
+    const exchange = new HttpExchange(
+      { requestId, socket: options.socket, request, response, upgrade, signal: abort.signal },
+      principalOf(socket),
+      waits,
+      entry,
+    );
     try {
-      const { handler, parameters, open } = admit(request, principal, path);
+      const { handler, parameters, open } = admit(request, exchange.principal, path);
       if (path !== CALLER_ROUTES.health) {
         served.add(socket);
         // On TCP nobody can be told from anybody before a token was verified.
-        if (principal.transport === "unix") requireQuiet(options.services.denials, principal);
+        if (exchange.principal.transport === "unix") {
+          requireQuiet(options.services.denials, exchange.principal);
+        }
       }
-      const exchange: Exchange = {
-        requestId,
-        socket: options.socket,
-        get principal() {
-          return principal;
-        },
-        identify(tokenId) {
-          principal = { ...principal, tokenId };
-        },
-        request,
-        body: request,
-        response,
-        upgrade,
-        parameters,
-        path,
-        query,
-        signal: abort.signal,
-        continueBody() {
-          if (mayContinue) response.writeContinue();
-          mayContinue = false;
-        },
-        invoked() {
-          entry.isInvocation = true;
-        },
-        endless() {
-          entry.isEndless = true;
-        },
-      };
+      exchange.route(parameters, path, query);
       if (options.socket === "operator" && !open) await requireSession(request);
       const reply = await handler(exchange, options.services);
       if (reply !== null) sendReply(response, requestId, reply);
     } catch (error) {
-      await refuse(response, upgrade, requestId, principal, error, entry.isInvocation);
+      await refuse(response, upgrade, requestId, exchange.principal, error, entry.isInvocation);
     }
     const status = upgrade?.accepted === true ? 101 : response.statusCode;
     options.services.metrics.answered(options.socket, status);
     if (upgrade === null) endReading(request, response);
     await closed;
     // A token's signals are tied to the request's own: those go with it.
-    if (entry.isInvocation && !abort.signal.aborted && principal.tokenId === undefined) {
+    if (entry.isInvocation && !abort.signal.aborted && exchange.principal.tokenId === undefined) {
       unusedAborts.set(socket, abort);
     }
   }
@@ -481,6 +460,69 @@ function tooManyDenials(waitMs: number | null): Problem {
 }
 
 const NONE: ReadonlyMap<string, string> = new Map();
+
+/** A class, and not an object with accessors of its own, which would be slow to make and to read. */
+class HttpExchange implements Exchange {
+  readonly requestId: string;
+  readonly socket: SocketKind;
+  readonly request: IncomingMessage;
+  body: Readable;
+  readonly response: ServerResponse;
+  readonly upgrade: Upgrade | null;
+  readonly signal: AbortSignal;
+  parameters: ReadonlyMap<string, string> = NONE;
+  path = "";
+  query = "";
+  #principal: Principal;
+  #mayContinue: boolean;
+  readonly #running: Running;
+
+  constructor(
+    of: Pick<Exchange, "requestId" | "socket" | "request" | "response" | "upgrade" | "signal">,
+    principal: Principal,
+    waits: boolean,
+    running: Running,
+  ) {
+    this.requestId = of.requestId;
+    this.socket = of.socket;
+    this.request = of.request;
+    this.body = of.request;
+    this.response = of.response;
+    this.upgrade = of.upgrade;
+    this.signal = of.signal;
+    this.#principal = principal;
+    this.#mayContinue = waits;
+    this.#running = running;
+  }
+
+  /** Note where the request leads. */
+  route(parameters: ReadonlyMap<string, string>, path: string, query: string): void {
+    this.parameters = parameters;
+    this.path = path;
+    this.query = query;
+  }
+
+  get principal(): Principal {
+    return this.#principal;
+  }
+
+  identify(tokenId: string): void {
+    this.#principal = { ...this.#principal, tokenId };
+  }
+
+  continueBody(): void {
+    if (this.#mayContinue) this.response.writeContinue();
+    this.#mayContinue = false;
+  }
+
+  invoked(): void {
+    this.#running.isInvocation = true;
+  }
+
+  endless(): void {
+    this.#running.isEndless = true;
+  }
+}
 const NOT_BEGUN = Promise.resolve();
 const ignore = (): void => undefined;
 

@@ -94,6 +94,19 @@ const OBJECT_METADATA = /^x-(?:amz|goog|ms)-meta-/;
  * the exceptions are listed.
  */
 export function isAuthHeader(folded: string): boolean {
+  const known = judged.get(folded);
+  if (known !== undefined) return known;
+  const isAuth = judge(folded);
+  // Programs send the same few names again and again; whoever sends others only empties this.
+  if (judged.size >= JUDGED_MAX) judged.clear();
+  judged.set(folded, isAuth);
+  return isAuth;
+}
+
+const judged = new Map<string, boolean>();
+const JUDGED_MAX = 512;
+
+function judge(folded: string): boolean {
   if (NOT_AUTH_NAMES.has(folded) || OBJECT_METADATA.test(folded)) return false;
   return AUTH_LAST_WORD.test(folded) || AUTH_NAMES.has(folded) || AUTH_ANYWHERE.test(folded);
 }

@@ -36,6 +36,8 @@ const DEPTH_MAX = 16;
 const VALUES_MAX = 10_000;
 const MEMBER_CHARS_MAX = 1024;
 
+const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
 const TAB = 0x09;
 const LF = 0x0a;
 const CR = 0x0d;
@@ -65,7 +67,7 @@ export function parseStrictJson(bytes: Uint8Array, options: StrictJsonOptions = 
   }
   let text: string;
   try {
-    text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+    text = decoder.decode(bytes);
   } catch {
     return invalid("the JSON text is not valid UTF-8");
   }

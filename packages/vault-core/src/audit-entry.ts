@@ -52,17 +52,7 @@ export function sealEntry(
   line.set(macCodes, macAt + MAC_MEMBER.length);
   line.set(unsealed.subarray(macAt), macAt + MAC_MEMBER.length + macCodes.length);
   line[line.length - 1] = LINE_FEED;
-  return {
-    entry: {
-      ...entry,
-      // Most who append an entry never look at it.
-      get mac() {
-        return decodeUtf8(macCodes.subarray(0, -1));
-      },
-    },
-    mac,
-    line,
-  };
+  return { entry: { ...entry, mac: decodeUtf8(macCodes.subarray(0, -1)) }, mac, line };
 }
 
 /** A line that has the form of an entry; nothing in it is known to be true yet. */

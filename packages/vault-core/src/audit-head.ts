@@ -1,5 +1,5 @@
 import { concatBytes, equalBytes } from "./bytes.ts";
-import { decodeUint64, encodeUint64 } from "./framing.ts";
+import { decodeUint64, writeUint64 } from "./framing.ts";
 import type { Mac } from "./mac.ts";
 
 /**
@@ -28,9 +28,10 @@ const BODY_BYTES = 1 + 8 + 8 + 8 + 8 + 32 + 16;
 export function serializeAuditHead(head: AuditHead, key: Mac): Uint8Array {
   const body = new Uint8Array(BODY_BYTES);
   body[0] = VERSION;
-  [head.seq, head.syncedSeq, head.day, head.bytes].forEach((value, index) => {
-    body.set(encodeUint64(value), 1 + 8 * index);
-  });
+  writeUint64(body, 1, head.seq);
+  writeUint64(body, 9, head.syncedSeq);
+  writeUint64(body, 17, head.day);
+  writeUint64(body, 25, head.bytes);
   body.set(head.mac, 33);
   body.set(head.boot, 65);
   return concatBytes(body, key.compute([body]));

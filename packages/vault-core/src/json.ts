@@ -21,7 +21,44 @@ const LONE_SURROGATE = /\p{Cs}/u;
  * @see RFC 8785
  */
 export function canonicalJson(value: unknown): string {
+  if (isOrdered(value, 0)) {
+    const text = JSON.stringify(value);
+    // ECMAScript writes a lone surrogate, and of all characters only that, as \ud800 to \udfff.
+    if (!text.includes("\\ud")) return text;
+  }
   return write(value, 0);
+}
+
+/** Whether it is JSON whose members are in order already, so that the engine writes it as it has to be. */
+function isOrdered(value: unknown, depth: number): boolean {
+  switch (typeof value) {
+    case "string":
+    case "boolean":
+      return true;
+    case "number":
+      return Number.isFinite(value);
+    case "object":
+      break;
+    default:
+      return false;
+  }
+  if (value === null) return true;
+  if (depth > DEPTH_MAX) return false;
+  if (Array.isArray(value)) {
+    for (const item of value) if (!isOrdered(item, depth + 1)) return false;
+    return true;
+  }
+  const prototype = Object.getPrototypeOf(value);
+  if (prototype !== Object.prototype && prototype !== null) return false;
+  const members = value as Record<string, unknown>;
+  const keys = Object.keys(members);
+  for (let index = 0; index < keys.length; index += 1) {
+    const key = keys[index] as string;
+    if (index > 0 && (keys[index - 1] as string) > key) return false;
+    const member = members[key];
+    if (member !== undefined && !isOrdered(member, depth + 1)) return false;
+  }
+  return true;
 }
 
 function write(value: unknown, depth: number): string {
@@ -49,7 +86,7 @@ function write(value: unknown, depth: number): string {
   }
   const members = value as Record<string, unknown>;
   let text = "";
-  for (const key of sortedKeys(members)) {
+  for (const key of Object.keys(members).sort()) {
     const member = members[key];
     if (member === undefined) continue;
     text += `${text === "" ? "" : ","}${writeString(key)}:${write(member, depth + 1)}`;
@@ -57,20 +94,7 @@ function write(value: unknown, depth: number): string {
   return `{${text}}`;
 }
 
-/** Most objects are written down in order already, and looking costs less than sorting. */
-function sortedKeys(members: Record<string, unknown>): string[] {
-  const keys = Object.keys(members);
-  for (let index = 1; index < keys.length; index += 1) {
-    if ((keys[index - 1] as string) > (keys[index] as string)) return keys.sort();
-  }
-  return keys;
-}
-
-/** Printable ASCII without quote and backslash: JSON writes it as it is. */
-const PLAIN = /^[ !#-[\]-~]*$/;
-
 function writeString(text: string): string {
-  if (PLAIN.test(text)) return `"${text}"`;
   const written = JSON.stringify(text);
   // ECMAScript writes a lone surrogate, and of all characters only that, as \ud800 to \udfff.
   if (written.includes("\\ud") && LONE_SURROGATE.test(text)) {
