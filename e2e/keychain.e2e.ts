@@ -68,6 +68,26 @@ describe.skipIf(missing.length > 0)("a vault whose KEK is in the Secret Service"
     expect(findSecret(kek, files.stdout)).toEqual([]);
   });
 
+  it("G20: is opened by the key of a rotation alone, which replaced the entry there was", async () => {
+    const look = "secret-tool search --all service aivault 2>/dev/null | grep '^secret'";
+    const turn = await inSession([
+      look,
+      "aivault rotate-master --yes --json",
+      "aivault stop >/dev/null",
+      "echo --- another daemon",
+      `aivault json openai/chat-completions --body '{"model":"m","messages":[]}'`,
+      "echo --- secret-tool",
+      look,
+    ]);
+    expect(turn.status, turn.stderr + turn.stdout).toBe(0);
+    const [before = "", after = "", tool = ""] = turn.stdout.split(/--- .*\n/);
+    const keys = (text: string) => text.match(/^secret = .+$/gm) ?? [];
+    expect(after).toContain('"status": 200');
+    expect(keys(tool)).toHaveLength(1);
+    expect(keys(before)).toHaveLength(1);
+    expect(keys(tool)).not.toEqual(keys(before));
+  });
+
   it("says so when the keychain is not there, and changes nothing", async () => {
     const list = await run(process.execPath, [AIVAULT, "secrets", "list"], {
       env: { ...home.environment, ...standIn.daemonEnvironment },
