@@ -16,7 +16,7 @@ export interface Loopback {
   close(): Promise<void>;
 }
 
-const DEFAULT = "http://127.0.0.1:0/callback";
+const DEFAULT = "http://127.0.0.1/callback";
 
 /**
  * Listen on 127.0.0.1, or on ::1 where the address says so; on a free port, or on the one it names.
@@ -29,7 +29,8 @@ export async function listenForBrowser(redirectUri: string = DEFAULT): Promise<L
   const server = createServer({ maxHeaderSize: 32_768 }, (_request, response) => {
     page(response, 200, "Copy the address of this page, and paste it in the terminal.");
   });
-  await listen(server, host, url.port === "" && redirectUri !== DEFAULT ? 80 : Number(url.port));
+  // Providers let the port differ from what is registered (RFC 8252 section 7.3), so none means any.
+  await listen(server, host, Number(url.port));
   url.port = String((server.address() as AddressInfo).port);
   return {
     redirectUri: url.href,
