@@ -32,8 +32,11 @@ const documents = [
     .filter((file) => existsSync(join(root, file))),
 ];
 
-/** These store the key themselves, each on a machine of its own; the others share one where it is stored. */
+/** These store the key themselves, each on a machine of its own; most others share one where it is stored. */
 const STORES_ITSELF = ["README.md", "docs/getting-started.md", "docs/ten-tasks.md"];
+
+/** These change what the others would have to live with, such as where the vault's key is. */
+const KEEPS_APART = ["docs/cli.md", "docs/storage.md"];
 
 /** Write into the transcripts what the commands say now. Read the difference before committing it. */
 // biome-ignore lint/suspicious/noUndeclaredEnvVars: set by hand; no task of turbo's runs this.
@@ -113,17 +116,22 @@ async function makePlace(): Promise<Place> {
   };
 }
 
-let shared: Place | undefined;
-
-/** Where most documents begin: the OpenAI key is stored. */
-async function sharedPlace(): Promise<Place> {
-  if (shared !== undefined) return shared;
+/** The same with the OpenAI key stored. */
+async function makePlaceWithKey(): Promise<Place> {
   const made = await makePlace();
-  shared = made;
   const create = ["secrets", "create", "OPENAI_API_KEY", "--value-stdin"];
   const stored = await aivault(create, { env: made.env, stdin: openAiKey });
   expect(stored.status, stored.stderr).toBe(0);
   return made;
+}
+
+let shared: Place | undefined;
+
+async function placeFor(file: string): Promise<Place> {
+  if (STORES_ITSELF.includes(file)) return makePlace();
+  if (KEEPS_APART.includes(file)) return makePlaceWithKey();
+  shared ??= await makePlaceWithKey();
+  return shared;
 }
 
 afterAll(async () => shared?.leave());
@@ -140,11 +148,11 @@ describe.each(documents)("%s", { timeout: PATIENCE_MS }, (file) => {
 
   beforeAll(async () => {
     if (!isRun) return;
-    place = await (STORES_ITSELF.includes(file) ? makePlace() : sharedPlace());
+    place = await placeFor(file);
   });
 
   afterAll(async () => {
-    if (STORES_ITSELF.includes(file)) await place?.leave();
+    if (place !== shared) await place?.leave();
   });
 
   if (snippets.length === 0) it("has nothing to run", () => {});
