@@ -27,7 +27,7 @@ for await (const { contentBlockDelta } of stream) {
 const invoked = await bedrock.send(
   new InvokeModelCommand({ modelId: request.modelId, body: JSON.stringify({ prompt: "Hello?" }) }),
 );
-const echo = JSON.parse(invoked.body.transformToString());
+const { echo } = JSON.parse(invoked.body.transformToString());
 
 const report = { text: output.message.content[0].text, pieces, echo };
 process.stdout.write(JSON.stringify(report));
