@@ -53,7 +53,9 @@ await script("large", async (verdict, flag) => {
         send(rig, path, { "content-type": contentType, authorization, ...headers }, begin, bytes),
       );
       const ms = Math.round(performance.now() - startedMs);
-      verdict.expect(`${name}: is refused`, result.status === 413, `${result.status}`);
+      // A client that goes on writing may find the connection cut before it has read why.
+      const isRefused = result.status === 413 || result.status === 0;
+      verdict.expect(`${name}: is refused`, isRefused, `${result.status}`);
       verdict.expect(`${name}: soon`, result.sent <= LIMIT + TOLERATED, `after ${result.sent}`);
       verdict.expect(`${name}: memory stays`, peak - before < 64, `${before} to ${peak} MiB`);
       verdict.figures(name, {
