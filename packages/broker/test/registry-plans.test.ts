@@ -328,7 +328,7 @@ describe("the plan of every capability", () => {
     await expect(`${lines.join("\n")}\n`).toMatchFileSnapshot(
       "../../registry/test/golden/plans.jsonl",
     );
-  }, 60_000);
+  }, 240_000);
 });
 
 async function golden(provider: Provider, capability: CapabilityDefinition): Promise<object> {

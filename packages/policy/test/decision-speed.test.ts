@@ -35,10 +35,12 @@ function decide(): boolean {
 it("decides about an ordinary request in microseconds", () => {
   let bestUs = Number.POSITIVE_INFINITY;
   for (let round = 0; round < 10; round++) {
-    const startedAtMs = performance.now();
+    // Work, not time: other processes are none of this.
+    const before = process.cpuUsage();
     let admitted = 0;
     for (let i = 0; i < 2_000; i++) if (decide()) admitted++;
-    bestUs = Math.min(bestUs, ((performance.now() - startedAtMs) * 1_000) / 2_000);
+    const { user, system } = process.cpuUsage(before);
+    bestUs = Math.min(bestUs, (user + system) / 2_000);
     expect(admitted).toBe(2_000);
   }
   process.stdout.write(`policy: one decision takes ${bestUs.toFixed(1)} us\n`);

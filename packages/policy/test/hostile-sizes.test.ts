@@ -15,18 +15,24 @@ import {
   secretForms,
 } from "../src/index.ts";
 
-/** Milliseconds of the fastest of three runs: a slow machine must not fail the test, a slow rule must. */
+const BUDGET_MS = 250;
+const RUNS_MAX = 10;
+
+/**
+ * Milliseconds of work of the fastest run: a busy machine must not fail the test, a slow rule must.
+ * One run within the budget is proof enough.
+ */
 function fastestMs(run: () => unknown): number {
   let best = Number.POSITIVE_INFINITY;
-  for (let i = 0; i < 3; i++) {
-    const startedAtMs = performance.now();
+  for (let i = 0; i < RUNS_MAX && best >= BUDGET_MS; i++) {
+    const before = process.cpuUsage();
     run();
-    best = Math.min(best, performance.now() - startedAtMs);
+    const { user, system } = process.cpuUsage(before);
+    best = Math.min(best, (user + system) / 1_000);
   }
   return best;
 }
 
-const BUDGET_MS = 250;
 const deep = (open: string, close: string, times: number): string =>
   `${open.repeat(times)}1${close.repeat(times)}`;
 const longPath = (text: string): string => `/${text.repeat(Math.floor(65_000 / text.length))}`;
@@ -119,8 +125,8 @@ function query(repeated: string): () => () => unknown {
 
 describe("hostile sizes", () => {
   for (const [name, make] of Object.entries(INPUTS)) {
-    it(`G10: answers ${name} within ${BUDGET_MS} ms`, () => {
+    it(`G10: answers ${name} with ${BUDGET_MS} ms of work`, () => {
       expect(fastestMs(make())).toBeLessThan(BUDGET_MS);
-    });
+    }, 120_000);
   }
 });
