@@ -4,7 +4,7 @@ import { spawnSync } from "node:child_process";
 import { developmentDaemon } from "./daemon.mjs";
 
 const RUNS = Number(process.argv[2] ?? 15);
-const aivault = new URL("../packages/cli/dist/main.js", import.meta.url).pathname;
+const aivault = new URL("../packages/cli/dist/main.cjs", import.meta.url).pathname;
 
 const daemon = await developmentDaemon();
 const env = daemon.callerEnv;

@@ -4,7 +4,7 @@ import { spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
 
 /** The built `aivault`; run it with `process.execPath`. */
-export const AIVAULT = fileURLToPath(new URL("../../packages/cli/dist/main.js", import.meta.url));
+export const AIVAULT = fileURLToPath(new URL("../../packages/cli/dist/main.cjs", import.meta.url));
 /** The built `aivaultd`; run it with `process.execPath`. */
 export const AIVAULTD = fileURLToPath(
   new URL("../../packages/daemon/dist/main.js", import.meta.url),

@@ -18,7 +18,8 @@ const { version } = JSON.parse(
 if (argv.length === 1 && (argv[0] === "--version" || argv[0] === "-V")) {
   process.stdout.write(`${version}\n`);
 } else {
-  await main();
+  // Not awaited: this is also built as CommonJS, where a module cannot wait.
+  void main();
 }
 
 async function main(): Promise<void> {
