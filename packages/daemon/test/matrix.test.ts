@@ -2,8 +2,9 @@
 // committed beside this file, in `matrix/`, and every cell of them is compared. What the numbers of
 // guarantees promise is checked as well, so that nobody approves a table that breaks one.
 
-import { chmodSync, chownSync, mkdtempSync, rmSync } from "node:fs";
+import { chmodSync, chownSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { request as httpRequest } from "node:http";
+import { Agent, request as httpsRequest } from "node:https";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -38,6 +39,7 @@ const SURFACES = {
   caller: "The caller socket.",
   shared: "The shared caller socket.",
   tcp: "Loopback TCP (`--listen`).",
+  tls: "Loopback TCP with TLS (`--listen-tls`).",
   operator: "The operator socket, when there is an operator passphrase.",
   "caller-token-required": "The caller socket, with the setting `requireToken`.",
   "operator-no-passphrase": "The operator socket, when there is no operator passphrase.",
@@ -126,7 +128,7 @@ beforeAll(async () => {
     await realm.prepare();
     for (const principal of PRINCIPALS) await realm.ask(principal);
   }
-}, 180_000);
+}, 600_000);
 
 afterAll(async () => {
   for (const realm of vaults) await realm.dispose();
@@ -155,6 +157,7 @@ class Realm {
       env: { ...this.#vault.env, ...this.#standIn.daemonEnvironment },
       shared: true,
       listen: "127.0.0.1:0",
+      listenTls: "127.0.0.1:0",
     });
   }
 
@@ -204,7 +207,7 @@ class Realm {
   async ask(principal: PrincipalName): Promise<void> {
     const daemon = await this.#start();
     const surfaces: readonly SurfaceName[] = this.#hasPassphrase
-      ? ["caller", "shared", "tcp", "operator"]
+      ? ["caller", "shared", "tcp", "tls", "operator"]
       : ["caller-token-required", "operator-no-passphrase"];
     let session = await this.#login(daemon, principal);
     for (const surface of surfaces) {
@@ -244,6 +247,9 @@ function put(surface: SurfaceName, row: Row, principal: PrincipalName, cell: str
   cells.set(surface, rows.set(keyOf(row), columns.set(principal, cell)));
 }
 
+/** Every request of another surface has a connection of its own; here that would be most of the time. */
+const handshakes = new Agent({ keepAlive: true });
+
 function askOne(
   daemon: Daemon,
   surface: SurfaceName,
@@ -253,26 +259,32 @@ function askOne(
 ): Promise<string> {
   const { headers, body } =
     BODIES[keyOf(row)] ?? (/^(GET|DELETE|OPTIONS)$/.test(row.method) ? {} : json({}));
-  const url = new URL(daemon.url ?? "");
+  const url = new URL((surface === "tls" ? daemon.tls?.url : daemon.url) ?? "");
+  const isTcp = surface === "tcp" || surface === "tls";
   const place = isOperatorSurface(surface)
     ? { socketPath: daemon.operatorSocket }
     : surface === "shared"
       ? { socketPath: daemon.sharedSocket ?? "" }
-      : surface === "tcp"
+      : isTcp
         ? { host: url.hostname, port: url.port }
         : { socketPath: daemon.socket };
+  const send = surface === "tls" ? httpsRequest : httpRequest;
+  const trust =
+    surface === "tls"
+      ? { ca: readFileSync(daemon.tls?.authorityFile ?? ""), agent: handshakes }
+      : { agent: false };
   return new Promise((resolve, reject) => {
-    httpRequest({
+    send({
       ...place,
+      ...trust,
       method: row.method,
       path: targetOf(row),
       headers: {
-        host: surface === "tcp" ? url.host : "aivault",
+        host: isTcp ? url.host : "aivault",
         ...headers,
         ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
         ...(session === null ? {} : { "aivault-operator-session": session }),
       },
-      agent: false,
     })
       .on("response", async (response) => {
         const status = String(response.statusCode);
@@ -384,7 +396,7 @@ describe.each(callerSurfaces)("on the surface `%s`", (surface) => {
   });
 });
 
-it.each(["tcp", "caller-token-required"] as const)(
+it.each(["tcp", "tls", "caller-token-required"] as const)(
   "G12: on the surface `%s` nothing but health answers who brings no token",
   (surface) => {
     for (const row of ROWS) {

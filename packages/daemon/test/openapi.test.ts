@@ -3,6 +3,8 @@
 
 import { spawnSync } from "node:child_process";
 import { request as httpRequest, type IncomingHttpHeaders } from "node:http";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { parseEnvelope } from "@aivault/policy";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import * as z from "zod";
@@ -21,11 +23,12 @@ import { type CallOptions, call, confirmed, form, json } from "./wire.ts";
 type Document = any;
 
 const FILE = new URL("../openapi.json", import.meta.url);
+const ROOT = fileURLToPath(new URL("../../..", import.meta.url));
 const document: Document = JSON.parse(JSON.stringify(openApiDocument()));
 
 it("is checked in as it is generated", async () => {
   const { stdout, status } = spawnSync(
-    new URL("../../../node_modules/.bin/biome", import.meta.url).pathname,
+    join(ROOT, "node_modules", ".bin", "biome"),
     ["format", "--stdin-file-path=openapi.json"],
     { input: JSON.stringify(document), encoding: "utf8", cwd: new URL("..", import.meta.url) },
   );
