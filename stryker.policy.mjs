@@ -3,6 +3,7 @@ import { mutating } from "./stryker.base.mjs";
 // What decides. The rest of the package (limits, spellings of secrets, punycode) has published vectors.
 export default mutating("policy", [
   "address",
+  "capability-pattern",
   "endpoint-url",
   "envelope",
   "header-name",
@@ -12,6 +13,7 @@ export default mutating("policy", [
   "path-rule",
   "percent",
   "query",
+  "redirect",
   "segment",
   "strict-json",
   "target",
