@@ -417,7 +417,7 @@ export class FileStore implements Store {
       throw storeError(error, "tmp", "list");
     }
     for (const name of names) {
-      if (!TEMPORARY.test(name) && !isLockLeftover(name)) continue;
+      if (!TEMPORARY.test(name) && !isLockLeftover(this.#temporary, name)) continue;
       try {
         unlinkSync(join(this.#temporary, name));
       } catch (error) {

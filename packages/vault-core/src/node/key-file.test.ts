@@ -66,8 +66,13 @@ describe("fileKeyProvider", () => {
   it("removes what a process that died while writing the key has left", async () => {
     const directory = temporaryDirectory();
     const provider = fileKeyProvider(join(directory, "k"));
-    const left = [".k.4194303-0123456789abcdef.tmp", ".k.next.4194303-0123456789abcdef.tmp"];
-    const kept = [`.k.${process.pid}-0123456789abcdef.tmp`, ".other.4194303-0123456789abcdef.tmp"];
+    const left = [
+      ".k.4194303-0123456789abcdef.tmp",
+      ".k.next.4194303-0123456789abcdef.tmp",
+      // In a container, pids come again with each start.
+      `.k.${process.pid}-0123456789abcdef.tmp`,
+    ];
+    const kept = [`.k.${process.ppid}-0123456789abcdef.tmp`, ".other.4194303-0123456789abcdef.tmp"];
     for (const name of [...left, ...kept]) writeFileSync(join(directory, name), HEX);
     await provider.create(systemRandom);
     expect(readdirSync(directory).sort()).toEqual([...kept, "k"].sort());

@@ -171,6 +171,9 @@ function readKeyFile(path: string): Uint8Array | null {
   }
 }
 
+/** What this process is writing now, under the names of {@link temporaryPath}. */
+const writing = new Set<string>();
+
 /** The name of a key file that is being written, and whose process it was. */
 function temporaryPath(path: string): string {
   return join(
@@ -195,9 +198,12 @@ function collectTemporaries(file: string): void {
   for (const name of names) {
     const [, owner, pid] = /^\.(.+)\.(\d+)-[0-9a-f]{16}\.tmp$/.exec(name) ?? [];
     if (owner !== basename(file) && owner !== `${basename(file)}.next`) continue;
-    if (pid === undefined || isAlive(Number(pid))) continue;
+    // In a container the process that died may have had our own pid.
+    const path = join(directory, name);
+    const living = Number(pid) === process.pid ? writing.has(path) : isAlive(Number(pid));
+    if (living) continue;
     try {
-      unlinkSync(join(directory, name));
+      unlinkSync(path);
     } catch {
       // It is tried again the next time.
     }
@@ -221,6 +227,7 @@ async function writeKeyFile(
 ): Promise<boolean> {
   const text = formatKeyText(key);
   const temporary = temporaryPath(path);
+  writing.add(temporary);
   try {
     await writeNewFile(temporary, text);
     if (mode === "replace") {
@@ -243,6 +250,7 @@ async function writeKeyFile(
   } catch (cause) {
     throw unavailable(`key file ${path} cannot be written (${systemCode(cause)})`, cause);
   } finally {
+    writing.delete(temporary);
     wipe(text);
   }
 }

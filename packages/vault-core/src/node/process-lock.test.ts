@@ -4,6 +4,7 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  readlinkSync,
   renameSync,
   symlinkSync,
   writeFileSync,
@@ -89,8 +90,17 @@ describe("takeProcessLock", () => {
     const place = lockable();
     const waiting = spawn("sleep", ["60"]);
     const names = [waiting.pid, 4_194_303].map((pid) => `lock-${pid}-0123456789abcdef.tmp`);
-    expect(names.map(isLockLeftover)).toEqual([false, true]);
-    expect(isLockLeftover("12-0123456789abcdef.tmp")).toBe(false);
+    const leftover = (name: string) => isLockLeftover(place.temporary, name);
+    expect(names.map(leftover)).toEqual([false, true]);
+    expect(leftover("12-0123456789abcdef.tmp")).toBe(false);
+    // Pids come again: who started at another time is another process, and nobody else is ourselves.
+    const [reused = ""] = names;
+    const owner = { pid: waiting.pid, startTime: "1", bootId: null };
+    const onLinux = process.platform === "linux";
+    const pidNamespace = onLinux ? readlinkSync("/proc/self/ns/pid") : null;
+    writeFileSync(join(place.temporary, reused), JSON.stringify({ ...owner, pidNamespace }));
+    expect(leftover(reused)).toBe(true);
+    expect(leftover(`lock-${process.pid}-0123456789abcdef.tmp`)).toBe(true);
     waiting.kill("SIGKILL");
     await once(waiting, "exit");
     take(place).release();

@@ -200,10 +200,23 @@ function removeIfThere(path: string): void {
 /** Name of a file that is linked into place as a lock. */
 const LOCK_TEMPORARY = /^lock-(\d+)-[0-9a-f]{16}\.tmp$/;
 
-/** Whether a file of the temporary directory was left by a process that died while taking a lock. */
-export function isLockLeftover(name: string): boolean {
+/**
+ * Whether a file of the temporary directory was left by a process that died while taking a lock. Its pid
+ * may be that of another process by now, in a container even our own.
+ */
+export function isLockLeftover(temporary: string, name: string): boolean {
   const pid = LOCK_TEMPORARY.exec(name)?.[1];
-  return pid !== undefined && !isAlive(Number(pid));
+  if (pid === undefined) return false;
+  if (!isAlive(Number(pid))) return true;
+  try {
+    const owner = readOwner(join(temporary, name));
+    // Of a file that is not whole the name alone is known. A lock is taken without a pause, so that
+    // one of ours is not being written now.
+    return owner === null ? Number(pid) === process.pid : !isOwnerAlive(owner);
+  } catch {
+    // One that cannot be read is looked at again the next time.
+    return false;
+  }
 }
 
 /** Whether a process has this pid, as far as this process can see. */
