@@ -121,13 +121,19 @@ function fill(text: string): string {
 }
 
 async function send({ expected }: Case, octets: string) {
-  invocations = [];
-  denials = 0;
-  const answer = await raw(socket, octets, 150);
+  const acceptable = expected.acceptable ?? [expected.decision];
+  let answer = "";
+  // A busy machine takes longer to answer; only where silence would do is a short one enough.
+  for (const waitMs of acceptable.includes("close") ? [150] : [150, 2_000, 10_000]) {
+    invocations = [];
+    denials = 0;
+    answer = await raw(socket, octets, waitMs);
+    if (statuses(answer).length > 0) break;
+  }
   const codes = statuses(answer);
   const passed = codes.some((code) => code >= 200 && code < 300);
   const decision = passed ? "allow" : codes.length === 0 ? "close" : "deny";
-  expect(expected.acceptable ?? [expected.decision]).toContain(decision);
+  expect(acceptable).toContain(decision);
   if (decision !== "deny") return answer;
   expect(invocations).toEqual([]);
   // G18: whoever was refused is on record.
