@@ -27,5 +27,14 @@ function esbuildOptions(options: {
 
 export default [
   base({ ...shared, entry: ["src/index.ts", "src/main.ts"] }),
-  base({ ...shared, entry: ["src/main.ts", "src/program.ts"], format: ["cjs"], shims: true }),
+  base({
+    ...shared,
+    entry: ["src/main.ts", "src/program.ts"],
+    format: ["cjs"],
+    // The bundler's own stand-in for it breaks where a `#` is in the path.
+    define: { "import.meta.url": "importMetaUrl" },
+    banner: {
+      js: '"use strict";var importMetaUrl=require("node:url").pathToFileURL(__filename).href;',
+    },
+  }),
 ].flat();
