@@ -103,9 +103,12 @@ describe.skipIf(chromium === null)("a hostile page in a real browser", () => {
     targetsOf: (port: number) => readonly Target[],
   ): Promise<Outcomes> {
     let settle: (outcomes: Outcomes) => void = () => undefined;
-    const reported = new Promise<Outcomes>((resolve) => {
+    const reported = new Promise<Outcomes>((resolve, reject) => {
       settle = resolve;
+      // Before the test is given up, so that no browser is left behind.
+      setTimeout(() => reject(new Error("the page has not reported")), 200_000).unref();
     });
+    reported.catch(() => undefined);
     const pages = createServer((_, response) => {
       response.writeHead(200, { "content-type": "text/html", connection: "close" });
       const config = JSON.stringify({ token, report: `http://127.0.0.1:${reportPort}` });
