@@ -17,7 +17,8 @@ import { findCore, seeded } from "./enumerate.mjs";
 import { makeTemporary } from "./shim.mjs";
 
 const scenario = { name: "damage" };
-const OPEN_MS_MAX = 1000;
+// A hang is meant, not a machine that has other things to do.
+const OPEN_MS_MAX = 60_000;
 
 // A small vault with some history: secrets, one rotated, one deleted, documents, three days of audit.
 async function makeVault({ newWorld, value, root }) {
@@ -85,7 +86,7 @@ async function examine({ newWorld, describe, root, seed, expected }) {
   } finally {
     await world?.close().catch(() => {});
   }
-  if (performance.now() - startedAtMs > OPEN_MS_MAX) answer.harm ??= "opening takes over a second";
+  if (performance.now() - startedAtMs > OPEN_MS_MAX) answer.harm ??= "opening takes over a minute";
   return answer;
 }
 

@@ -21,7 +21,7 @@ const TAKEOVER_MS_MAX = 2000;
 // --- in a writer's process ---------------------------------------------------------------------
 
 // Opens the vault, waiting for the lock as long as somebody else has it.
-async function openVault(newWorld, root, seed, { waitMs = 60_000 } = {}) {
+async function openVault(newWorld, root, seed, { waitMs = 30 * 60_000 } = {}) {
   const startedAtMs = performance.now();
   for (;;) {
     try {
