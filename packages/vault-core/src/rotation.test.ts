@@ -11,6 +11,7 @@ import {
   temporaryDirectory,
 } from "../test/support.ts";
 import { encodeUtf8 } from "./bytes.ts";
+import { DOCUMENT_KINDS } from "./identifiers.ts";
 import { MemoryStore } from "./memory-store.ts";
 import {
   environmentKeyProvider,
@@ -54,6 +55,31 @@ describe("rotateMaster", () => {
     await vault.unlock(other);
     expect(await readSecret(vault, secretId)).toBe(CANARY);
     expect(await vault.verify()).toMatchObject({ ok: true });
+  });
+
+  it("G20: keeps every record of every kind, however often, and leaves no old key", async () => {
+    const store = new MemoryStore();
+    let vault = await createVault(store, withPassphrase("0"));
+    const { secretId } = await addSecret(vault, "A");
+    // More than one batch of the kinds at both ends: the last batch of all is the one that ends it.
+    const documents = DOCUMENT_KINDS.flatMap((kind, index) => {
+      const count = index === 0 || index === DOCUMENT_KINDS.length - 1 ? 70 : 1;
+      return Array.from({ length: count }, (_, n) => ({ kind, id: `d${n}` }));
+    });
+    await vault.transaction(async (tx) => {
+      for (const { kind, id } of documents) await tx.putDocument(kind, id, { of: `${kind} ${id}` });
+    });
+    for (const text of ["1", "2", "3"]) {
+      const { rewrapped, skipped } = await vault.rotateMaster({ provider: withPassphrase(text) });
+      expect({ rewrapped, skipped }).toEqual({ rewrapped: documents.length + 1, skipped: 0 });
+      await vault.close();
+      vault = await openVault(store, withPassphrase(text));
+      for (const { kind, id } of documents) {
+        expect((await vault.getDocument(kind, id))?.value).toEqual({ of: `${kind} ${id}` });
+      }
+      expect(await readSecret(vault, secretId)).toBe(CANARY);
+      expect(await vault.verify()).toMatchObject({ ok: true });
+    }
   });
 
   it("accepts the old key of an environment variable until the new one was used", async () => {

@@ -26,14 +26,13 @@ import {
   loadManifest,
   type ManifestRoot,
   ManifestTree,
-  type RewrapProgress,
   ROOT_FILE,
   ShardCache,
   serializeManifest,
 } from "./manifest.ts";
 import type { Argon2idParameters } from "./passphrase.ts";
 import { documentFile, documentHandle, nameEntry, openSecret, secretFile } from "./record.ts";
-import { firstRewrapProgress, rewrapBatch } from "./rewrap.ts";
+import { firstRewrapProgress, type RewrapBatch, rewrapBatch } from "./rewrap.ts";
 import { parseScope, type Scope, sameScope } from "./scope.ts";
 import type { Page, SealedDocument, SecretMetadata } from "./secret-metadata.ts";
 import { lockedError, Session } from "./session.ts";
@@ -712,25 +711,33 @@ export class Vault {
       });
       return { rewrapped: batch.rewrapped };
     }
-    await this.#retireOldKeys(session, batch.progress);
-    return { rewrapped: 0 };
+    await this.#retireOldKeys(session, batch);
+    return { rewrapped: batch.rewrapped };
   }
 
-  async #retireOldKeys(session: Session, progress: RewrapProgress): Promise<void> {
+  /** Commits the last batch, and with it that nothing is under an old key any more. */
+  async #retireOldKeys(session: Session, last: RewrapBatch): Promise<void> {
+    const { changes, collections, progress } = last;
     const { vaultId, slots } = this.#file;
     const keys = slots.map(({ kekId }) => session.slotKeys.get(kekId));
     // A slot whose KEK this session has not seen cannot be given the smaller ring. The old key then
     // stays until that KEK unlocks the vault.
     const sealable = keys.every((key) => key !== undefined);
     if (progress.skipped > 0 || !sealable) {
-      await this.#commit(session, [], { rewrap: progress });
+      await this.#commit(session, changes, { collections, rewrap: progress });
       return;
     }
     const ring = session.ring.withoutOldVaultKeys();
     const resealed = slots.map((slot, index) =>
       resealSlot(vaultId, slot, keys[index] as Uint8Array, ring, this.#random),
     );
-    await this.#commitFile(session, { slots: resealed }, ring, { rewrap: null });
+    await this.#commitFile(
+      session,
+      { slots: resealed },
+      ring,
+      { collections, rewrap: null },
+      changes,
+    );
   }
 
   /** Commits a new vault.json with the manifest that names it, and takes on its ring. */
@@ -739,13 +746,14 @@ export class Vault {
     change: Pick<VaultFile, "slots">,
     ring: KeyRing,
     rootChange: Partial<ManifestRoot>,
+    changes: readonly StoreChange[] = [],
   ): Promise<void> {
     const { mac: _mac, ...before } = this.#file;
     const bytes = serializeVaultFile({ ...before, ...change, updatedAtMs: this.#now() }, ring);
     const previousRing = session.ring;
     session.ring = ring;
     try {
-      await this.#commit(session, [{ key: VAULT_FILE, bytes }], {
+      await this.#commit(session, [...changes, { key: VAULT_FILE, bytes }], {
         ...rootChange,
         config: encodeBase64(sha256(bytes)),
       });

@@ -42,6 +42,28 @@ describe("FileStore", () => {
     await (await openFileStore(directory)).close();
   });
 
+  it("G11: writes nothing into a vault that took the place of the one it opened", async () => {
+    const directory = join(temporaryDirectory(), "vault");
+    const first = await openFileStore(directory);
+    await first.commit([{ key: "a.json", bytes: encodeUtf8("1") }]);
+    await first.appendLog("2026-01-01.jsonl", 0, encodeUtf8("x\n"), "written");
+    renameSync(directory, `${directory}.moved`);
+    const second = await openFileStore(directory);
+    await second.commit([{ key: "a.json", bytes: encodeUtf8("2") }]);
+    await expect(first.commit([{ key: "a.json", bytes: encodeUtf8("3") }])).rejects.toEqual(
+      code("VAULT_STORE_FAILED"),
+    );
+    await expect(async () => first.writeMark("head", encodeUtf8("3"))).rejects.toEqual(
+      code("VAULT_STORE_FAILED"),
+    );
+    await expect(first.syncLogs()).rejects.toEqual(code("VAULT_STORE_FAILED"));
+    await first.close().catch(() => {});
+    // The lock has the same name and is another's: it is still held.
+    await expect(openFileStore(directory)).rejects.toEqual(code("VAULT_BUSY"));
+    expect((await second.get("a.json"))?.bytes).toEqual(encodeUtf8("2"));
+    await second.close();
+  });
+
   it("does not make a directory for a reader", async () => {
     const directory = join(temporaryDirectory(), "absent");
     const reader = await openFileStore(directory, { readOnly: true });

@@ -88,7 +88,7 @@ export class FileStore implements Store {
     this.location = location;
     this.readOnly = readOnly;
     this.#temporary = join(location, "tmp");
-    this.#logs = new LogFiles(join(location, "audit"), readOnly);
+    this.#logs = new LogFiles(join(location, "audit"), readOnly, () => this.#lock?.requireHeld());
   }
 
   /** Takes the lock and recovers. Called once, by {@link openFileStore}. */
@@ -197,6 +197,7 @@ export class FileStore implements Store {
   /** Copies the pending transaction into place and removes the journal. */
   async #applyPending(): Promise<void> {
     if (this.#pending.size === 0 || this.readOnly) return;
+    this.#lock?.requireHeld();
     const changes = [...this.#pending.values()];
     try {
       const directories = new Set<string>();
@@ -395,6 +396,7 @@ export class FileStore implements Store {
         `the vault in ${this.location} is open for reading only`,
       );
     }
+    this.#lock.requireHeld();
   }
 
   #requireKey(key: string): void {

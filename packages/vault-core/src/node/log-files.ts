@@ -52,6 +52,7 @@ interface OpenMark {
 export class LogFiles {
   readonly #directory: string;
   readonly #readOnly: boolean;
+  readonly #requireHeld: () => void;
   readonly #logs = new Map<string, OpenLog>();
   readonly #marks = new Map<string, OpenMark>();
   readonly #slot = Buffer.alloc(SLOT_BYTES);
@@ -62,9 +63,11 @@ export class LogFiles {
   #queued: Promise<void> | null = null;
   #failure: unknown = null;
 
-  constructor(directory: string, readOnly: boolean) {
+  /** @param requireHeld - Throws when the directory is not the one any more that we may write to. */
+  constructor(directory: string, readOnly: boolean, requireHeld: () => void) {
     this.#directory = directory;
     this.#readOnly = readOnly;
+    this.#requireHeld = requireHeld;
   }
 
   list(): readonly LogSegment[] {
@@ -164,6 +167,7 @@ export class LogFiles {
 
   async delete(name: string): Promise<void> {
     this.#requireWritable();
+    this.#requireHeld();
     const log = this.#logs.get(name);
     if (log !== undefined) closeSync(log.descriptor);
     this.#logs.delete(name);
@@ -230,6 +234,8 @@ export class LogFiles {
 
   async #syncAll(): Promise<void> {
     try {
+      // What is synced into a file that is nobody's any more is on record nowhere.
+      this.#requireHeld();
       for (const log of this.#logs.values()) {
         const { size } = log;
         if (log.synced === size && !log.rewrite) continue;
@@ -341,6 +347,7 @@ export class LogFiles {
   }
 
   #create(name: string): { descriptor: number; size: number } {
+    this.#requireHeld();
     if (ensureDirectory(this.#directory, "audit")) this.#parentDirty = true;
     const existing = openRegular(this.#path(name), `audit/${name}`, "write");
     if (existing !== null) return existing;

@@ -4,6 +4,7 @@ import {
   closeSync,
   constants,
   linkSync,
+  lstatSync,
   openSync,
   readdirSync,
   readFileSync,
@@ -40,6 +41,13 @@ interface LockOwner {
 
 /** A held lock. */
 export interface ProcessLock {
+  /**
+   * Makes sure that the directory of this name is still the one that was locked: it may have been moved
+   * away, and another vault put in its place, which has a lock and an owner of its own.
+   *
+   * @throws {VaultError} `VAULT_STORE_FAILED`.
+   */
+  requireHeld(): void;
   /** Gives the lock up, and never throws; the death of the process does the same. */
   release(): void;
 }
@@ -68,12 +76,41 @@ export function takeProcessLock(directory: string, temporary: string): ProcessLo
       continue;
     }
     removeOlder(directory, generation);
-    return { release: () => releaseLock(lockPath(directory, generation)) };
+    return heldLock(directory, generation);
   }
   throw new VaultError(
     "VAULT_BUSY",
     `too many processes are taking the vault in ${directory} at once; try again`,
   );
+}
+
+function heldLock(directory: string, generation: number): ProcessLock {
+  const path = lockPath(directory, generation);
+  const ours = identityOf(path);
+  return {
+    requireHeld: () => {
+      if (ours !== null && identityOf(path) === ours) return;
+      throw new VaultError(
+        "VAULT_STORE_FAILED",
+        `${directory} is not the directory that was opened; what was opened was moved away or removed`,
+        { subject: `lock.${generation}` },
+      );
+    },
+    release: () => {
+      const present = identityOf(path);
+      if (ours === null || present === null || present === ours) releaseLock(path);
+    },
+  };
+}
+
+/** Which file a path names; null when there is none, or it cannot be told. */
+function identityOf(path: string): string | null {
+  try {
+    const { dev, ino } = lstatSync(path, { bigint: true });
+    return `${dev}:${ino}`;
+  } catch {
+    return null;
+  }
 }
 
 function lockPath(directory: string, generation: number): string {
