@@ -19,15 +19,7 @@ export function mutating(name, files) {
     timeoutMS: 5_000,
     dryRunTimeoutMinutes: 30,
     // Stryker copies the project into a sandbox; the tests of one package need no other.
-    ignorePatterns: [
-      ...others,
-      "/bench",
-      "/e2e",
-      "/examples",
-      "/fuzz",
-      "/coverage",
-      "dist",
-    ],
+    ignorePatterns: [...others, "/bench", "/e2e", "/examples", "/fuzz", "/coverage", "dist"],
     // TypeScript 7 has no compiler API with which Stryker could rewrite a tsconfig, and vitest needs none.
     tsconfigFile: "none",
     reporters: ["clear-text", "progress-append-only", "json", "html"],
