@@ -106,10 +106,11 @@ function publicPlaceholders(auth: AuthScheme): ReadonlySet<string> {
     case "mtls":
       return new Set([auth.certificate, ...("ca" in auth ? [String(auth.ca)] : [])]);
     case "basic": {
-      // Beside a password of its own a user is a name: Jira's e-mail address, the SID in all of Twilio's paths.
+      // What is called a user name, beside a password of its own, is a name: Jira's e-mail address, the SID
+      // in all of Twilio's paths. Half of a pair that is called anything else is taken for a secret (G9).
       const proof = placeholders(auth.password);
-      const names = placeholders(auth.username).filter((name) => !proof.includes(name));
-      return proof.length === 0 ? NO_PLACEHOLDERS : new Set(names);
+      const isName = placeholders(auth.username).includes(USERNAME) && !proof.includes(USERNAME);
+      return proof.length > 0 && isName ? new Set([USERNAME]) : NO_PLACEHOLDERS;
     }
     default:
       return NO_PLACEHOLDERS;
@@ -117,6 +118,7 @@ function publicPlaceholders(auth: AuthScheme): ReadonlySet<string> {
 }
 
 const NO_PLACEHOLDERS: ReadonlySet<string> = new Set();
+const USERNAME = "username";
 
 function signingContext(
   planned: PlannedRequest,

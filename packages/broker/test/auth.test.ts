@@ -26,7 +26,10 @@ let provider: StandIn;
 let harness: Harness;
 
 beforeAll(async () => {
-  provider = await startStandIn([HOST], (_request, response) => response.end("ok"), {
+  const answer: Parameters<typeof startStandIn>[1] = ({ url = "" }, response) => {
+    response.end(url.startsWith("/echo/") ? url : "ok");
+  };
+  provider = await startStandIn([HOST], answer, {
     requestCert: true,
     rejectUnauthorized: false,
     ca: authority.certificatePem,
@@ -75,6 +78,23 @@ const call = (name: string, request: object = {}) =>
       request: { method: "POST", path: "/x?b=2&a=1", body: "body", ...request },
     }),
   );
+
+it("G9: takes both halves of a Basic pair for secrets, unless one is called a user name", async () => {
+  const [first, second] = ["first-half-0123456789", "second-half-0123456789"];
+  const path = `/echo/${first}/${second}`;
+  for (const [name, shown] of [
+    ["username", `/echo/${first}/[REDACTED]`],
+    ["api_key", "/echo/[REDACTED]/[REDACTED]"],
+  ] as const) {
+    const service = `basic-${name.replace("_", "-")}`;
+    await prepare(
+      service,
+      { [name]: first, secret: second },
+      { strategy: "basic", username: `{{${name}}}`, password: "{{secret}}" },
+    );
+    expect((await call(service, { path })).body.toString()).toBe(shown);
+  }
+});
 
 describe("aws-sigv4", () => {
   interface BotocoreCase {
