@@ -105,7 +105,7 @@ export class InvocationLimits {
   #check({ name, limits }: Counted, state: State): void {
     const { concurrency, requestsPerMinute } = limits;
     if (concurrency !== undefined && state.inFlight >= concurrency) {
-      throw new BrokerError("rate_limited", `${name} allows ${concurrency} requests at a time`, {
+      throw new BrokerError("rate_limited", `${name} allows ${counted(concurrency)} at a time`, {
         retryAfterMs: 1000,
       });
     }
@@ -114,7 +114,7 @@ export class InvocationLimits {
     if (allowed) return;
     throw new BrokerError(
       "rate_limited",
-      `${name} allows ${requestsPerMinute} requests per minute`,
+      `${name} allows ${counted(requestsPerMinute)} per minute`,
       { retryAfterMs },
     );
   }
@@ -205,7 +205,7 @@ export class InvocationLimits {
       const over = used(state.window, nowMs) + waiting > perMinute;
       state.window = reserve(state.window, nowMs, waiting);
       if (!over && attempt < WRITE_ATTEMPTS) continue;
-      throw new BrokerError("rate_limited", `${name} allows ${perMinute} requests per minute`, {
+      throw new BrokerError("rate_limited", `${name} allows ${counted(perMinute)} per minute`, {
         retryAfterMs: 1000,
       });
     }
@@ -230,4 +230,8 @@ function toJson({ slot, counts }: RateWindow): JsonValue {
 
 function stateId(id: string): string {
   return `rate:${id}`;
+}
+
+function counted(requests: number): string {
+  return requests === 1 ? "1 request" : `${requests} requests`;
 }

@@ -9,7 +9,7 @@ const HINTS: Partial<Record<VaultErrorCode, string>> = {
   VAULT_KEY_MISMATCH: "put back the key this vault was made or rotated with; aivault doctor",
   VAULT_TAMPERED: "aivault backup restore, or put back the file that is named",
   VAULT_OPEN_FAILED: "aivault backup restore, or put back the file that is named",
-  VAULT_LEGACY_FORMAT: "aivault init in another directory, then import",
+  VAULT_LEGACY_FORMAT: "store its keys anew in a vault of another directory: docs/moving.md",
   VAULT_FORMAT_UNSUPPORTED: "install a newer aivault",
   VAULT_STORE_FAILED: "look at the disk and at who may write to the vault's directory",
   VAULT_STORE_FULL: "make room on the disk that holds the vault",

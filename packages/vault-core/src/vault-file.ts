@@ -77,7 +77,7 @@ export function parseVaultFile(bytes: Uint8Array): VaultFile {
     if (looksLegacy(bytes)) {
       throw new VaultError(
         "VAULT_LEGACY_FORMAT",
-        "this vault was written by an earlier aivault; import its secrets into a new vault, it is not opened in place",
+        "this vault was written by an earlier aivault and cannot be opened by this one; store its secrets anew in another vault",
         { subject: VAULT_FILE },
       );
     }
