@@ -346,7 +346,8 @@ export class Broker {
    * @param protocols - The sub-protocols the caller offers.
    * @param accept - Called once the provider has agreed: answers the caller with 101 and returns its byte
    * stream, which the relay owns from then on.
-   * @param signal - Abort it when the caller's token ends: both sides are closed then.
+   * @param signal - Abort it when the caller's token ends: both sides are closed then. The caller gets a close
+   * frame before: 1008 when the reason is a {@link BrokerError}, 1001 with any other.
    * @returns When both sides are closed and the outcome is in the audit log.
    * @throws {BrokerError} Refused or failed; when `accept` was called, the caller's stream is destroyed.
    */

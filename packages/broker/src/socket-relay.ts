@@ -2,13 +2,13 @@ import { createHash } from "node:crypto";
 import type { Duplex } from "node:stream";
 import { type HeaderPair, responseHeaders } from "@aivault/policy";
 import type { RandomBytes } from "@aivault/vault-core";
-import { BrokerError, toBrokerError } from "./errors.ts";
+import { BrokerError, isBrokerError, toBrokerError } from "./errors.ts";
 import type { Progress } from "./execute.ts";
 import type { InjectedRequest } from "./inject.ts";
 import type { PlanSummary } from "./invocation.ts";
 import type { PlannedRequest } from "./plan.ts";
 import type { Upstream, UpstreamLimits } from "./upstream.ts";
-import { FrameReader } from "./websocket-frame.ts";
+import { CLOSE, FrameReader, serverFrame } from "./websocket-frame.ts";
 import { FrameRedactor } from "./websocket-redactor.ts";
 
 /** What the provider agreed to. */
@@ -37,6 +37,9 @@ export interface SocketExchange {
 
 /** How long one side may stay open after the other has closed. */
 const LINGER_MS = 1_000;
+/** RFC 6455 section 7.4.1. */
+const GOING_AWAY = 1001;
+const POLICY_VIOLATION = 1008;
 // RFC 6455 section 1.3.
 const GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 const PROTOCOL = /^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,128}$/;
@@ -160,6 +163,12 @@ function readHead(
   return { protocol, headers: passed, plan };
 }
 
+function closeFrame(code: number): Buffer {
+  const payload = Buffer.alloc(2);
+  payload.writeUInt16BE(code);
+  return serverFrame(true, CLOSE, [payload]);
+}
+
 /** Relays between two byte streams until both are closed. */
 function join(exchange: SocketExchange, provider: Duplex, caller: Duplex): Promise<void> {
   const { injected, limits, progress, signal } = exchange;
@@ -177,7 +186,15 @@ function join(exchange: SocketExchange, provider: Duplex, caller: Duplex): Promi
       provider.destroy();
       caller.destroy();
     };
-    const cancel = () => fail(new BrokerError("upstream_failed", "the exchange was cancelled"));
+    const cancel = () => {
+      const code = isBrokerError(signal.reason) ? POLICY_VIOLATION : GOING_AWAY;
+      failure ??= new BrokerError("upstream_failed", "the exchange was cancelled");
+      provider.destroy();
+      // G13: what the caller has not taken yet, it does not get any more; so the close frame has to be the
+      // only thing that is left to send. Whole frames were sent so far, and it may stand between any two.
+      if (!caller.writable || caller.writableLength > 0) caller.destroy();
+      else caller.end(closeFrame(code), () => caller.destroy());
+    };
     const expire = (what: string, ms: number) => () =>
       fail(new BrokerError("upstream_timeout", `the WebSocket was ${what} for ${ms} ms`));
     const start = (what: string, ms: number) =>
@@ -199,6 +216,7 @@ function join(exchange: SocketExchange, provider: Duplex, caller: Duplex): Promi
       pass: (chunk: Uint8Array) => readonly Uint8Array[],
     ) => {
       from.on("data", (chunk: Buffer) => {
+        if (failure !== null) return;
         idle?.refresh();
         try {
           let flows = true;

@@ -3,7 +3,7 @@ import { createServer, type Server } from "node:https";
 import type { AddressInfo, Socket } from "node:net";
 import { type Duplex, duplexPair } from "node:stream";
 import { afterEach, describe, expect, it } from "vitest";
-import { type SocketHead, webSocketAccept } from "../src/index.ts";
+import { BrokerError, type SocketHead, webSocketAccept } from "../src/index.ts";
 import { serverFrame, TEXT } from "../src/websocket-frame.ts";
 import { authority } from "./support/certificate-authority.ts";
 import { auditEvents, createHarness, type Harness, invocation, utf8 } from "./support/harness.ts";
@@ -179,13 +179,19 @@ describe("a WebSocket", () => {
     expect(await auditEvents(harness.vault, 1)).toMatchObject([{ decision: "deny" }]);
   });
 
-  it("G13: ends at once when the caller's token does", async () => {
+  it.each([
+    ["1008", "its token does", new BrokerError("policy_violation", "the token has ended"), 0xf0],
+    ["1001", "whoever relays it has to", undefined, 0xe9],
+  ])("G13: ends at once, with %s, when %s", async (_code, _when, reason, last) => {
     await start(() => {});
     const abort = new AbortController();
-    const { head, done } = open({ signal: abort.signal });
+    const { caller, head, done } = open({ signal: abort.signal });
+    const received: Buffer[] = [];
+    caller.on("data", (chunk: Buffer) => received.push(chunk));
     await head;
-    abort.abort();
+    abort.abort(reason);
     await expect(done).rejects.toMatchObject({ code: "upstream_failed" });
+    expect([...Buffer.concat(received)]).toEqual([0x88, 2, 0x03, last]);
     expect(await auditEvents(harness.vault, 1)).toMatchObject([{ outcome: "cancelled" }]);
   });
 

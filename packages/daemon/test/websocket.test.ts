@@ -147,7 +147,7 @@ describe("an upgrade on /v/{credential}/…", () => {
     expect(provider.opened).toEqual([]);
   });
 
-  it("G13: ends at once when its token is revoked", async () => {
+  it("G13: ends at once, with 1008, when its token is revoked", async () => {
     const minted = await mint();
     const headers = { authorization: `Bearer ${minted.token}` };
     const client = await openWebSocket({ port }, { path: "/v/deepgram/v1/listen", headers });
@@ -155,6 +155,7 @@ describe("an upgrade on /v/{credential}/…", () => {
     expect(await client.text()).toBe("alive");
     await operate("DELETE", `/aivault/tokens/${minted.tokenId}`);
     const revokedMs = performance.now();
+    expect(await client.closeCode()).toBe(1008);
     await client.closed();
     // It is ended before the revocation is answered; the rest is what a busy machine takes to tell.
     expect(performance.now() - revokedMs).toBeLessThan(5_000);
@@ -328,6 +329,7 @@ describe("a daemon with open WebSockets", () => {
     first.send("a");
     await first.text();
     await operate("POST", "/aivault/lock");
+    expect(await first.closeCode()).toBe(1001);
     await first.closed();
     await operate("POST", "/aivault/unlock");
     const second = await open();

@@ -1,5 +1,6 @@
 /** What is running under which token, so that a token's end is the end of that too (G13). */
 
+import { BrokerError } from "@aivault/broker";
 import type { TokenChain } from "./token-store.ts";
 
 /** `setTimeout` takes no more; a token that lives longer is looked at again then. */
@@ -29,7 +30,7 @@ export class TokenStreams {
     let timer: NodeJS.Timeout | undefined;
     const wait = () => {
       const leftMs = expiresAtMs - this.#now();
-      if (leftMs <= 0) abort.abort();
+      if (leftMs <= 0) abort.abort(ended());
       else timer = setTimeout(wait, Math.min(leftMs, TIMER_MS_MAX)).unref();
     };
     wait();
@@ -48,6 +49,11 @@ export class TokenStreams {
 
   /** End everything that runs under a token or under one derived from it. */
   revoke(tokenId: string): void {
-    for (const abort of this.#running.get(tokenId) ?? []) abort.abort();
+    for (const abort of this.#running.get(tokenId) ?? []) abort.abort(ended());
   }
+}
+
+/** Why it was aborted: a WebSocket is closed with 1008 for it, and not as if the daemon were closing. */
+function ended(): BrokerError {
+  return new BrokerError("policy_violation", "the token has ended");
 }
