@@ -74,6 +74,7 @@ export class Engine {
       now,
       random: systemRandom,
       onRevoked: (tokenId) => this.streams.revoke(tokenId),
+      onStateWritten: (before, after) => this.#broker?.stateWritten(before, after),
     });
     this.nonces = new Nonces({
       vault: options.vault,

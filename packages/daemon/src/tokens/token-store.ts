@@ -38,6 +38,8 @@ export interface TokenStoreOptions {
   readonly random: (length: number) => Uint8Array;
   /** Called when a token has been revoked: whoever streams under it ends. */
   readonly onRevoked: (tokenId: string) => void;
+  /** Called after a write that changed nothing but counts of uses, with the revisions around it. */
+  readonly onStateWritten?: (before: number, after: number) => void;
 }
 
 export class TokenStore {
@@ -45,12 +47,14 @@ export class TokenStore {
   readonly #now: () => number;
   readonly #random: (length: number) => Uint8Array;
   readonly #onRevoked: (tokenId: string) => void;
+  readonly #onStateWritten: (before: number, after: number) => void;
 
   constructor(options: TokenStoreOptions) {
     this.#vault = options.vault;
     this.#now = options.now;
     this.#random = options.random;
     this.#onRevoked = options.onRevoked;
+    this.#onStateWritten = options.onStateWritten ?? (() => {});
   }
 
   /**
@@ -176,6 +180,7 @@ export class TokenStore {
   async spend(chain: TokenChain): Promise<void> {
     const counted = chain.filter(({ usesMax }) => usesMax !== null);
     if (counted.length === 0) return;
+    const before = this.#vault.revision;
     await this.#vault.transaction(async (tx) => {
       for (const record of counted) {
         const id = usageId(record.tokenId);
@@ -185,6 +190,7 @@ export class TokenStore {
         await tx.putDocument("state", id, { uses: uses + 1, window: windowJson(taken) });
       }
     });
+    this.#onStateWritten(before, this.#vault.revision);
   }
 
   async #isUsedUp({ tokenId, usesMax }: TokenRecord): Promise<boolean> {
