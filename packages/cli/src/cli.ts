@@ -2,7 +2,7 @@
  * From words to an exit status: find the command, read its arguments, run it, and say what failed.
  */
 import { isAivaultError } from "@aivault/client";
-import { isOn, nearest, parseArgs } from "./args.ts";
+import { isOn, nearest, type ParsedArgs, parseArgs, text } from "./args.ts";
 import type { Command } from "./command.ts";
 import { COMMANDS, findCommand } from "./commands/index.ts";
 import { CliError, usageError } from "./errors.ts";
@@ -60,8 +60,22 @@ async function dispatch(terminal: Terminal, session: Session): Promise<number> {
   const args = await parse(command, argv.slice(words));
   if (isOn(args, "quiet")) out.beQuiet();
   if (isOn(args, "help")) return await help(terminal, command.words);
+  const tokenFile = text(args, "token-file");
+  if (tokenFile !== undefined) {
+    refuseStdinTwice(args);
+    const { tokenFromFile } = await import("./caller-token.ts");
+    session.useToken(await tokenFromFile(tokenFile));
+  }
   const act = await command.load();
   return (await act({ command, args, out, env, session, signal })) ?? EXIT.done;
+}
+
+function refuseStdinTwice(args: ParsedArgs): void {
+  const readers = ["token-file", "body-file-path", "request-file"];
+  const stdin = readers.filter((name) => text(args, name) === "-");
+  if (stdin.length < 2) return;
+  const flags = stdin.map((name) => `--${name}`).join(" and ");
+  throw usageError(`${flags} cannot both read stdin`, "put one of them in a file");
 }
 
 async function parse(command: Command, argv: readonly string[]) {
@@ -129,10 +143,10 @@ async function report({ out, argv }: Terminal, error: unknown): Promise<number> 
     const own = "hint" in error && typeof error.hint === "string" ? error.hint : null;
     const reason = "reason" in error && typeof error.reason === "string" ? error.reason : null;
     const { code } = error;
-    const { hintFor } = await import("./hints.ts");
+    const { hintFor, isOurs } = await import("./hints.ts");
     out.error(
       `${error.message} [${code}${reason === null ? "" : `: ${reason}`}]`,
-      own ?? hintFor({ code, reason, ...calledBy(argv) }),
+      (isOurs({ code, reason }) ? null : own) ?? hintFor({ code, reason, ...calledBy(argv) }),
     );
     return exitStatusOf(error.code);
   }

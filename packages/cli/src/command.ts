@@ -75,6 +75,15 @@ export const JSON_FLAGS: readonly Flag[] = [
   { name: "verbose", short: "v", kind: "switch", summary: "the same as --json" },
 ];
 
+/** Of commands that a caller runs: the token it was given. */
+export const TOKEN_FLAG: Flag = {
+  name: "token-file",
+  kind: "text",
+  value: "PATH",
+  summary: "present the caller token in a file, or on stdin with `-`; default: AIVAULT_TOKEN",
+  completes: "file",
+};
+
 /** All flags of a command, the global ones last. */
 export function flagsOf(command: Command): readonly Flag[] {
   return [...(command.flags ?? []), ...GLOBAL_FLAGS];

@@ -24,6 +24,12 @@ describe("daemonEnvironment", () => {
     expect(daemonEnvironment({ ...hostile, ...harmless }, ["MY_KEY"])).toEqual(harmless);
     expect(daemonEnvironment({ ...hostile, ...harmless })).not.toHaveProperty("MY_KEY");
   });
+
+  it("G1: passes no caller's token on", () => {
+    expect(daemonEnvironment({ AIVAULT_TOKEN: "avp_1", AIVAULT_DIR: "/d" })).toEqual({
+      AIVAULT_DIR: "/d",
+    });
+  });
 });
 
 describe("variablesOf", () => {

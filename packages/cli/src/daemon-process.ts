@@ -49,6 +49,8 @@ export function daemonEnvironment(
   const clean: Record<string, string> = {};
   for (const [name, value] of Object.entries(env)) {
     const passes = /^AIVAULTD?_/.test(name) || INHERITED.includes(name) || also.includes(name);
+    // A caller's token is nothing to the daemon, and would be readable in its environment (G1).
+    if (name === "AIVAULT_TOKEN") continue;
     if (passes && value !== undefined) clean[name] = value;
   }
   return clean;

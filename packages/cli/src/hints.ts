@@ -31,7 +31,8 @@ const BY_CODE: Readonly<Record<string, string>> = {
   CLI_DAEMON_FAILED: "`aivault doctor` checks what usually goes wrong",
   CLI_SETUP_FAILED: "--dry-run shows the commands, to be run by hand",
 
-  token_invalid: "ask the operator for a new token: `aivault token mint`",
+  token_invalid:
+    "ask the operator for a token (`aivault token mint`), and present it with --token-file PATH or in AIVAULT_TOKEN",
   operator_auth_required: "`aivault operator login` opens a session",
   policy_violation: "`aivault capability describe ID` says what is allowed, and --dry-run why",
   not_found: "the `list` of the same noun shows what there is",
@@ -62,6 +63,11 @@ const BY_CODE: Readonly<Record<string, string>> = {
   CLIENT_TIMEOUT: "try again, or give it longer with --timeout-ms",
   CLIENT_PROTOCOL_MISMATCH: "`aivault restart` starts the daemon of this version",
 };
+
+/** Whether our hint is better than the daemon's, which does not know that a command line asked. */
+export function isOurs({ code, reason }: Pick<FailureFacts, "code" | "reason">): boolean {
+  return code === "token_invalid" && reason === null;
+}
 
 /** Nothing to do: it was meant. */
 const NONE = new Set(["CLI_CANCELLED", "CLIENT_ABORTED"]);

@@ -13,6 +13,7 @@ import {
   isAivaultError,
 } from "@aivault/client";
 import type { OperatorClient } from "@aivault/client/operator";
+import { tokenFromEnvironment, tokenHeaders } from "./caller-token.ts";
 import { CliError } from "./errors.ts";
 import { isEnvOn, locateVault, type VaultLocation } from "./location.ts";
 import type { Environment, Output } from "./output.ts";
@@ -23,6 +24,7 @@ export class Session {
   readonly #out: Output;
   /** Of this program. */
   readonly version: string;
+  #token: string | undefined;
   #caller: AivaultClient | undefined;
   #operator: OperatorClient | undefined;
   #inProcess: Promise<InProcessDaemon> | undefined;
@@ -32,6 +34,11 @@ export class Session {
     this.#env = env;
     this.#out = out;
     this.version = version;
+  }
+
+  /** Present this token as a caller, and not the one in `AIVAULT_TOKEN`. */
+  useToken(token: string): void {
+    this.#token = token;
   }
 
   /**
@@ -51,9 +58,10 @@ export class Session {
 
   /**
    * Do something that operators and callers may, as the operator where we are one: an operator is
-   * told more.
+   * told more. Whoever presents a token asks as its holder.
    */
   async asEither<T>(act: (client: AivaultClient) => Promise<T>): Promise<T> {
+    if (this.#presented() !== undefined) return await this.asCaller(act);
     let client: AivaultClient;
     try {
       client = await this.operator();
@@ -125,9 +133,15 @@ export class Session {
       const socket = isEnvOn(this.#env["AIVAULTD_DISABLE"])
         ? { socket: (await this.#daemonHere()).socket }
         : {};
-      this.#caller = createClient({ env: this.#env, ...socket });
+      const headers = tokenHeaders(this.#presented());
+      this.#caller = createClient({ env: this.#env, headers, ...socket });
     }
     return this.#caller;
+  }
+
+  #presented(): string | undefined {
+    this.#token ??= tokenFromEnvironment(this.#env);
+    return this.#token;
   }
 
   async #requireVault({ orInit }: { readonly orInit?: true }): Promise<void> {

@@ -452,6 +452,113 @@ describe("aivault audit", () => {
     });
     expect(seen).toHaveLength(1);
   });
+
+  it.each<[string[], number[]]>([
+    [["--denied"], [6, 2]],
+    [["--denied", "--limit", "1"], [6]],
+    [
+      ["--capability", "p/other"],
+      [5, 4],
+    ],
+    [
+      ["--denied", "--capability", "p/c"],
+      [6, 2],
+    ],
+    [
+      ["--request-id", "r2"],
+      [5, 4],
+    ],
+    [["--request-id", "r0"], []],
+  ])("with %j prints the entries that are asked for, of all pages", async (flags, expected) => {
+    const entry = (seq: number, kind: string, requestId: string, more: object) => ({
+      seq,
+      tsMs: seq * 1000,
+      event: { kind, requestId, ...more },
+    });
+    const denied = { capability: "p/c", decision: "deny", reason: "path_not_allowed" };
+    const other = { capability: "p/other" };
+    const { env } = await start({
+      "GET /aivault/audit?limit=500": {
+        items: [
+          entry(6, "invocation.decided", "r3", denied),
+          entry(5, "invocation.completed", "r2", other),
+        ],
+      },
+      "GET /aivault/audit?limit=500&beforeSeq=5": {
+        items: [
+          entry(4, "invocation.decided", "r2", { ...other, decision: "allow" }),
+          entry(2, "invocation.decided", "r1", denied),
+        ],
+      },
+      "GET /aivault/audit?limit=500&beforeSeq=2": { items: [] },
+    });
+    const done = await aivault(["audit", ...flags], { env });
+    expect(done).toMatchObject({ status: 0, stderr: "" });
+    expect(JSON.parse(done.stdout).map(({ seq }: { seq: number }) => seq)).toEqual(expected);
+  });
+});
+
+describe("the token of a caller", () => {
+  const TOKEN = "avp_0123456789abcdef0123456789abcdef0123456789abcdef";
+  const OTHER = "avp_ffffffffffffffff0123456789abcdef0123456789abcdef";
+  const CALL = ["invoke", "openai/chat", "-X", "POST", "--path", "/v1/chat"];
+  const answers: Answers = {
+    [PROXY]: (_: unknown, response: ServerResponse) => response.writeHead(200, proxied).end("{}"),
+    "GET /aivault/capabilities": { items: [chatCapability], next: null },
+  };
+
+  it("is presented from AIVAULT_TOKEN, a file or stdin; what is named comes first", async () => {
+    const { env, directory, seen } = await start(answers);
+    const file = join(directory, "agent.token");
+    await writeFile(file, `${TOKEN}\n`);
+    await aivault(CALL, { env });
+    await aivault(CALL, { env: { ...env, AIVAULT_TOKEN: OTHER } });
+    await aivault([...CALL, "--token-file", file], { env: { ...env, AIVAULT_TOKEN: OTHER } });
+    expect(seen.map(({ headers }) => headers.authorization)).toEqual([
+      undefined,
+      `Bearer ${OTHER}`,
+      `Bearer ${TOKEN}`,
+    ]);
+  });
+
+  it("makes `capability list` ask as its holder, and not as the operator", async () => {
+    const { env, seen } = await start(answers);
+    await aivault(["capability", "list"], { env: { ...env, AIVAULT_TOKEN: TOKEN } });
+    expect(seen.map(({ socket, headers }) => [socket, headers.authorization])).toEqual([
+      ["caller", `Bearer ${TOKEN}`],
+    ]);
+  });
+
+  it("G1: is not sent to the operator's socket, nor anything that is no token to any", async () => {
+    const { env, directory, seen } = await start({ "GET /aivault/secrets": { items: [] } });
+    await aivault(["secrets", "list"], { env: { ...env, AIVAULT_TOKEN: TOKEN } });
+    expect(seen.map(({ headers }) => headers.authorization)).not.toContain(`Bearer ${TOKEN}`);
+    const before = seen.length;
+    const file = join(directory, "id_rsa");
+    await writeFile(file, "a private key");
+    for (const done of [
+      await aivault([...CALL, "--token-file", file], { env }),
+      await aivault(CALL, { env: { ...env, AIVAULT_TOKEN: "a private key" } }),
+    ]) {
+      expect(done).toMatchObject({ status: 1, stderr: expect.stringContaining("CLI_INPUT") });
+      expect(done.stderr).not.toContain("private key");
+    }
+    expect(seen).toHaveLength(before);
+  });
+
+  it("does not share stdin with a body", async () => {
+    const { env } = await start(answers);
+    const argv = [...CALL, "--token-file", "-", "--body-file-path", "-"];
+    expect(await aivault(argv, { env })).toMatchObject({ status: 2 });
+  });
+
+  it("is asked for with the flag that presents it", async () => {
+    const { env } = await start({
+      [PROXY]: (_: unknown, response: ServerResponse) =>
+        refuse(response, 401, { error: "token_invalid", message: "a token is needed here" }),
+    });
+    expect((await aivault(CALL, { env })).stderr).toContain("--token-file");
+  });
 });
 
 describe("the command line", () => {

@@ -4,9 +4,9 @@ import { flagsOf } from "../src/command.ts";
 import { COMMANDS, findCommand } from "../src/commands/index.ts";
 
 const CONTRACT = `
-invoke = capability invoke = capability call: -X --method --path -H --header -d --body --body-file-path --multipart-field --multipart-file --request --request-file --credential --timeout-ms --dry-run -f --fail --workspace-id --group-id --client-ip -i --include --stream
-json = capability json: -X --method --path -H --header -d --body --body-file-path --multipart-field --multipart-file --request --request-file --credential --timeout-ms --dry-run -f --fail --workspace-id --group-id --client-ip
-markdown = md = capability markdown = capability md: -X --method --path -H --header -d --body --body-file-path --multipart-field --multipart-file --request --request-file --credential --timeout-ms --dry-run -f --fail --workspace-id --group-id --client-ip --namespace --exclude-field --wrap-field
+invoke = capability invoke = capability call: -X --method --path -H --header -d --body --body-file-path --multipart-field --multipart-file --request --request-file --credential --token-file --timeout-ms --dry-run -f --fail --workspace-id --group-id --client-ip -i --include --stream
+json = capability json: -X --method --path -H --header -d --body --body-file-path --multipart-field --multipart-file --request --request-file --credential --token-file --timeout-ms --dry-run -f --fail --workspace-id --group-id --client-ip
+markdown = md = capability markdown = capability md: -X --method --path -H --header -d --body --body-file-path --multipart-field --multipart-file --request --request-file --credential --token-file --timeout-ms --dry-run -f --fail --workspace-id --group-id --client-ip --namespace --exclude-field --wrap-field
 secrets create: --name --value-stdin --value-file --value --keep-newline --alias --scope --workspace-id --group-id --json -v --verbose
 secrets list: --scope --workspace-id --group-id --deleted --json -v --verbose
 secrets update: --id --name --alias --clear-aliases --json -v --verbose
@@ -20,8 +20,8 @@ secrets import: --env-file --all --recognised --replace --undo -y --yes --entry 
 credential list: --json -v --verbose
 credential create: --provider --secret-ref --secret --auth --header-name --value-template --query-param --path-prefix-template --auth-header --auth-query --basic-username --basic-password --token-endpoint --grant-type --client-auth --scope --aws-service --aws-region --hmac-algorithm --hmac-message --max-policy-mode --host --workspace-id --group-id --json -v --verbose
 credential delete: --json -v --verbose
-capability list: --ready --provider --json -v --verbose
-capability describe = capability args = capability shape = capability inspect: --json -v --verbose
+capability list: --ready --provider --token-file --json -v --verbose
+capability describe = capability args = capability shape = capability inspect: --token-file --json -v --verbose
 capability create: --provider --credential --method --path --match --host --description --risk --json -v --verbose
 capability delete: --json -v --verbose
 capability policy set: --capability --rate-limit-per-minute --concurrency --max-request-body-bytes --max-response-body-bytes --max-duration --max-idle --response-block --follow-redirects --json -v --verbose
@@ -52,7 +52,7 @@ backup verify: --passphrase-stdin --passphrase-file --passphrase --json -v --ver
 backup restore: --overwrite -y --yes --passphrase-stdin --passphrase-file --passphrase --provider --file-path --env-var --new-passphrase-stdin --new-passphrase-file --new-passphrase --json -v --verbose
 settings list: --json -v --verbose
 settings set: --json -v --verbose
-audit: --limit --before-ts-ms --json -v --verbose
+audit: --limit --before-ts-ms --denied --capability --request-id --json -v --verbose
 audit verify: --json -v --verbose
 audit tail: --after-seq --limit --json -v --verbose
 audit checkpoints: --json -v --verbose

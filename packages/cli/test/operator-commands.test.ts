@@ -230,13 +230,28 @@ describe("aivault secrets", () => {
 describe("aivault capability policy", () => {
   const POLICY = "/aivault/capabilities/openai%2Fchat/policy";
 
+  it("says which limits it lifts, since it replaces all of them", async () => {
+    const { env } = await start({
+      [`GET ${POLICY}`]: { requestsPerMinute: 60, totalMs: 60_000 },
+      [`PUT ${POLICY}`]: { requestsPerMinute: 30 },
+    });
+    const line = "capability policy set openai/chat --rate-limit-per-minute 30";
+    const done = await aivault(line.split(" "), { env });
+    expect(done).toMatchObject({
+      status: 0,
+      stderr: expect.stringContaining("lifted: totalMs 1m"),
+    });
+    expect(done.stderr).not.toContain("requestsPerMinute");
+  });
+
   it("sets limits under the names of older scripts, and shows them so", async () => {
     const policy = { requestsPerMinute: 60, requestBytesMax: 5, totalMs: 60_000 };
     const { env, seen } = await start({ [`PUT ${POLICY}`]: policy, [`GET ${POLICY}`]: policy });
     const argv =
       "capability policy set --capability openai/chat --rate-limit-per-minute 60 --max-request-body-bytes 5 --max-duration 1m";
     const done = await aivault(argv.split(" "), { env });
-    expect(JSON.parse(seen[0]?.body ?? "")).toEqual(policy);
+    expect(done.stderr).toBe("");
+    expect(JSON.parse(seen.at(-1)?.body ?? "")).toEqual(policy);
     expect(JSON.parse(done.stdout)).toEqual({
       capabilityId: "openai/chat",
       policy: {

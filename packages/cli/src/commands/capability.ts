@@ -1,4 +1,4 @@
-import { type Command, type Flag, JSON_FLAGS, type Positional } from "../command.ts";
+import { type Command, type Flag, JSON_FLAGS, type Positional, TOKEN_FLAG } from "../command.ts";
 import { SCOPE_FLAGS } from "./secret-flags.ts";
 
 const ID: Positional = {
@@ -36,6 +36,7 @@ export const capabilityCommands: readonly Command[] = [
         summary: "only those of one provider",
         completes: "provider",
       },
+      TOKEN_FLAG,
       ...JSON_FLAGS,
     ],
     load: async () => (await import("../run/capability.ts")).runList,
@@ -49,7 +50,7 @@ export const capabilityCommands: readonly Command[] = [
     ],
     summary: "say what a capability allows and how to call it",
     positionals: [ID],
-    flags: JSON_FLAGS,
+    flags: [TOKEN_FLAG, ...JSON_FLAGS],
     examples: [
       {
         title: "Before the first call",

@@ -1,4 +1,4 @@
-import type { Command, Example, Flag, Positional } from "../command.ts";
+import { type Command, type Example, type Flag, type Positional, TOKEN_FLAG } from "../command.ts";
 
 const CAPABILITY: Positional = {
   name: "capability",
@@ -77,6 +77,7 @@ const INVOKE_FLAGS: readonly Flag[] = [
     summary: "which credential to use when several fit",
     completes: "credential",
   },
+  TOKEN_FLAG,
   {
     name: "timeout-ms",
     kind: "count",

@@ -240,7 +240,7 @@ export const vaultCommands: readonly Command[] = [
         kind: "count",
         value: "N",
         min: 1,
-        summary: "how many entries; default: 200",
+        summary: "how many entries, of those that the other flags leave; default: 200",
       },
       {
         name: "before-ts-ms",
@@ -248,9 +248,26 @@ export const vaultCommands: readonly Command[] = [
         value: "MS",
         summary: "only entries before this time, in Unix milliseconds",
       },
+      { name: "denied", kind: "switch", summary: "only calls that were refused" },
+      {
+        name: "capability",
+        kind: "text",
+        value: "ID",
+        summary: "only entries about this capability",
+        completes: "capability",
+      },
+      {
+        name: "request-id",
+        kind: "text",
+        value: "ID",
+        summary: "only entries of this request; errors have its id, and so do answers",
+      },
       ...JSON_FLAGS,
     ],
-    examples: [{ title: "What happened last", line: "aivault audit --limit 5" }],
+    examples: [
+      { title: "What happened last", line: "aivault audit --limit 5" },
+      { title: "Why calls were refused", line: "aivault audit --denied --limit 5" },
+    ],
     load: async () => (await import("../run/audit.ts")).runAudit,
   },
   {

@@ -3,6 +3,7 @@
  */
 import { createClient } from "@aivault/client";
 import { createOperatorClient, type OperatorClient } from "@aivault/client/operator";
+import { tokenFromEnvironment, tokenHeaders } from "../caller-token.ts";
 import { type Candidate, complete, type Names } from "../completion.ts";
 import { locateVault } from "../location.ts";
 import { readSession } from "../operator-session.ts";
@@ -71,9 +72,11 @@ const LISTS: Readonly<
       .map(({ tokenId, label }) => ({ word: tokenId, summary: label ?? "" })),
 };
 
-// An operator is told of all, a caller of those that are ready.
+// An operator is told of all, a caller of those that are ready, a token's holder of those it may use.
 async function capabilityNames(env: Environment): Promise<readonly Candidate[]> {
-  for (const client of [operatorClient(env), createClient({ env })]) {
+  const token = tokenFromEnvironment(env);
+  const caller = createClient({ env, headers: tokenHeaders(token) });
+  for (const client of token === undefined ? [operatorClient(env), caller] : [caller]) {
     try {
       const capabilities = await client.capabilities();
       return capabilities.map(({ id, description }) => ({ word: id, summary: description }));

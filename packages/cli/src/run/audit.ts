@@ -1,9 +1,9 @@
 import type { WireAuditEntry } from "@aivault/client";
 import type { OperatorClient } from "@aivault/client/operator";
-import { count, wantsJson } from "../args.ts";
+import { count, isOn, type ParsedArgs, text, wantsJson } from "../args.ts";
 import type { Context } from "../context.ts";
 import { EXIT } from "../exit-status.ts";
-import { printable } from "../output.ts";
+import { type Colors, printable } from "../output.ts";
 import { auditShape } from "../shapes.ts";
 import { counted, table } from "../table.ts";
 
@@ -15,7 +15,7 @@ export async function runAudit(context: Context): Promise<void> {
   const { args, out, session } = context;
   const operator = await session.operator();
   const limit = count(args, "limit") ?? LIMIT;
-  const entries = await newest(operator, limit, count(args, "before-ts-ms") ?? 0);
+  const entries = await newest(operator, limit, wantedBy(args));
   if (wantsJson(args) || !out.isTerminal) {
     out.json(entries.map(auditShape));
     return;
@@ -28,7 +28,7 @@ export async function runAudit(context: Context): Promise<void> {
     { title: "seq" },
     { title: "time", style: out.colors.dim },
     { title: "event" },
-    { title: "what", flexible: true as const },
+    { title: "what", flexible: true as const, style: markDenied(out.colors) },
   ];
   const rows = entries.map(({ seq, tsMs, event }) => [
     String(seq),
@@ -96,21 +96,61 @@ export function verdictText(result: Readonly<Record<string, unknown>>): string {
   return `the audit log is whole: ${counted(Number(entries), "entry", "entries")}${lost}`;
 }
 
+/** What to print of the log. */
+interface Wanted {
+  readonly includes: (entry: WireAuditEntry) => boolean;
+  /** Nothing can leave out any. */
+  readonly isAll: boolean;
+  /** Whether no older entry can be wanted, once this one was seen. */
+  readonly isLast: (entry: WireAuditEntry) => boolean;
+}
+
+function wantedBy(args: ParsedArgs): Wanted {
+  const beforeTsMs = count(args, "before-ts-ms") ?? 0;
+  const denied = isOn(args, "denied");
+  const capability = text(args, "capability");
+  const requestId = text(args, "request-id");
+  const tests: ((entry: WireAuditEntry) => boolean)[] = [
+    ...(beforeTsMs > 0 ? [({ tsMs }: WireAuditEntry) => tsMs < beforeTsMs] : []),
+    ...(denied ? [isDenied] : []),
+    ...(capability === undefined ? [] : [has("capability", capability)]),
+    ...(requestId === undefined ? [] : [has("requestId", requestId)]),
+  ];
+  return {
+    includes: (entry) => tests.every((test) => test(entry)),
+    isAll: tests.length === 0,
+    // A call is decided before anything else is written about it.
+    isLast: ({ event }) =>
+      requestId !== undefined &&
+      event["requestId"] === requestId &&
+      event.kind === "invocation.decided",
+  };
+}
+
+function has(field: string, value: string): (entry: WireAuditEntry) => boolean {
+  return ({ event }) => event[field] === value;
+}
+
+function isDenied({ event }: WireAuditEntry): boolean {
+  return event["decision"] === "deny";
+}
+
 async function newest(
   operator: OperatorClient,
   limit: number,
-  beforeTsMs: number,
+  { includes, isAll, isLast }: Wanted,
 ): Promise<readonly WireAuditEntry[]> {
   const found: WireAuditEntry[] = [];
   let beforeSeq: number | undefined;
   while (found.length < limit) {
     const page = await operator.audit({
-      limit: beforeTsMs > 0 ? PAGE : Math.min(PAGE, limit - found.length),
+      limit: isAll ? Math.min(PAGE, limit - found.length) : PAGE,
       ...(beforeSeq === undefined ? {} : { beforeSeq }),
     });
     const last = page.at(-1);
     if (last === undefined) break;
-    found.push(...page.filter(({ tsMs }) => beforeTsMs <= 0 || tsMs < beforeTsMs));
+    found.push(...page.filter(includes));
+    if (page.some(isLast)) break;
     beforeSeq = last.seq;
   }
   return found.slice(0, limit);
@@ -130,10 +170,17 @@ const GLANCE = [
   "secretId",
 ];
 
+const DENIED = "denied";
+
 function detailText(event: WireAuditEntry["event"]): string {
-  return GLANCE.map((field) => event[field])
+  const verdict = event["decision"] === "deny" ? DENIED : null;
+  return [verdict, ...GLANCE.map((field) => event[field])]
     .filter((value) => typeof value === "string" || typeof value === "number")
     .join(" ");
+}
+
+function markDenied({ red }: Colors): (text: string) => string {
+  return (text) => (text.startsWith(`${DENIED} `) ? red(text) : text);
 }
 
 function localTime(tsMs: number): string {

@@ -13,7 +13,15 @@ export async function runSet(context: Context): Promise<void> {
   if (Object.keys(policy).length === 0) {
     throw usageError("no limit is given", "`aivault capability policy delete` lifts them all");
   }
-  show(context, id, await (await context.session.operator()).setPolicy(id, policy));
+  const operator = await context.session.operator();
+  const before = await operator.policy(id);
+  show(context, id, await operator.setPolicy(id, policy));
+  // All of it is replaced. Whoever meant to add a limit should hear which ones that lifted.
+  const lifted = limits(before).filter(([name]) => !(name in policy));
+  if (lifted.length > 0) {
+    const which = lifted.map(([name, value]) => `${name} ${value}`).join(", ");
+    context.out.note(`this replaces all limits; lifted: ${which}`);
+  }
 }
 
 export async function runShow(context: Context): Promise<void> {
@@ -72,10 +80,14 @@ function show(context: Context, id: string, policy: WirePolicy): void {
     out.json({ capabilityId: id, policy: policyShape(policy) });
     return;
   }
-  const rows = Object.entries(policy).map(
-    ([name, value]) =>
-      [name, name.endsWith("Ms") ? durationText(Number(value)) : String(value)] as const,
-  );
+  const rows = limits(policy);
   if (rows.length === 0) out.answer(`${id} has no limits of yours`);
   else section(context, id, rows);
+}
+
+function limits(policy: WirePolicy): readonly (readonly [string, string])[] {
+  return Object.entries(policy).map(([name, value]) => [
+    name,
+    name.endsWith("Ms") ? durationText(Number(value)) : String(value),
+  ]);
 }

@@ -6,8 +6,10 @@ import type { Context } from "../context.ts";
 import { daemon } from "../doctor/daemon.ts";
 import { environment, nodeVersion } from "../doctor/environment.ts";
 import { files } from "../doctor/files.ts";
+import type { Finding } from "../doctor/finding.ts";
 import { sharedAccess } from "../doctor/shared-access.ts";
 import { EXIT } from "../exit-status.ts";
+import { counted } from "../table.ts";
 
 /** Check everything; with `--fix`, put right what is safe to. */
 export async function runDoctor(context: Context): Promise<number> {
@@ -33,6 +35,18 @@ export async function runDoctor(context: Context): Promise<number> {
       out.answer(`${marks[state]}  ${name}: ${message}`);
       if (hint !== null) out.answer(`         ${hint}`);
     }
+    out.note(verdict(findings));
   }
   return isWrong ? EXIT.failed : EXIT.done;
+}
+
+function verdict(findings: readonly Finding[]): string {
+  const number = (wanted: Finding["state"]) =>
+    findings.filter(({ state }) => state === wanted).length;
+  const [wrong, warnings] = [number("wrong"), number("warning")];
+  const parts = [
+    ...(wrong > 0 ? [counted(wrong, "thing is wrong", "things are wrong")] : []),
+    ...(warnings > 0 ? [counted(warnings, "warning")] : []),
+  ];
+  return parts.length === 0 ? "everything is in order" : parts.join(", ");
 }

@@ -19,6 +19,8 @@ export async function runMarkdown(context: Context): Promise<number> {
     wrapFields: new Set(list(args, "wrap-field")),
   });
   await out.octets(Buffer.from(markdown, "utf8"));
+  // As `invoke` does.
+  if (out.isTerminal && markdown !== "" && !markdown.endsWith("\n")) out.answer("");
   return statusOf(context, response);
 }
 

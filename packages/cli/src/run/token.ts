@@ -78,7 +78,17 @@ function stateText({ revokedAtMs, expiresAtMs }: WireToken, nowMs: number): stri
   if (revokedAtMs !== null) return "revoked";
   if (expiresAtMs <= nowMs) return "expired";
   const leftS = Math.ceil((expiresAtMs - nowMs) / 1000);
-  return leftS < 120 ? `${leftS}s left` : `${Math.floor(leftS / 60)}m left`;
+  return `${remaining(leftS)} left`;
+}
+
+// In units that say enough at a glance: 40s, 59m, 1h, 1h 30m, 7d.
+function remaining(leftS: number): string {
+  if (leftS < 120) return `${leftS}s`;
+  const minutes = Math.floor(leftS / 60);
+  if (minutes < 60) return `${minutes}m`;
+  const hours = Math.floor(minutes / 60);
+  if (hours >= 48) return `${Math.floor(hours / 24)}d`;
+  return minutes % 60 === 0 ? `${hours}h` : `${hours}h ${minutes % 60}m`;
 }
 
 function newToken(args: ParsedArgs): WireNewToken {
