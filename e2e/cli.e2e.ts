@@ -120,6 +120,47 @@ describe("a first quarter of an hour", () => {
   });
 });
 
+describe("a caller with a token", () => {
+  const settings = async (value: string) =>
+    expect(await cli(["settings", "set", "requireToken", value])).toMatchObject({ status: 0 });
+
+  it("G12: can call where tokens are obligatory, and only what the token is for", async () => {
+    const mint = ["token", "mint", "--capability", "openai/models", "--label", "agent"];
+    const token = (await cli([...mint, "--token-only"])).stdout.trim();
+    said.pop();
+    const file = join(home.home, "agent.token");
+    writeFileSync(file, `${token}\n`);
+    await settings("true");
+    try {
+      expect(await cli(["invoke", "openai/models"])).toMatchObject({
+        status: 3,
+        stderr: expect.stringContaining("--token-file"),
+      });
+      const ways: [string[], RunOptions][] = [
+        [["--token-file", file], {}],
+        [["--token-file", "-"], { stdin: token }],
+        [[], { env: { AIVAULT_TOKEN: token } }],
+      ];
+      for (const [flags, options] of ways) {
+        const done = await cli(["invoke", "openai/models", ...flags], options);
+        expect(done, flags.join(" ")).toMatchObject({ status: 0, stderr: "" });
+      }
+      const list = await cli(["capability", "list", "--json", "--token-file", file]);
+      expect(JSON.parse(list.stdout).registryCapabilities).toMatchObject([{ id: "openai/models" }]);
+      expect(await cli(["json", ...CHAT, "--body", "{}", "--token-file", file])).toMatchObject({
+        status: 3,
+        stderr: expect.stringContaining("capability_not_granted"),
+      });
+      const denied = await cli(["audit", "--denied", "--limit", "1"]);
+      expect(JSON.parse(denied.stdout)).toMatchObject([{ reason: "capability_not_granted" }]);
+    } finally {
+      await settings("false");
+    }
+    expect(await cli(["token", "revoke", "agent"])).toMatchObject({ status: 0 });
+    expect(said.some(({ stdout, stderr }) => (stdout + stderr).includes(token))).toBe(false);
+  });
+});
+
 describe("aivault completion", () => {
   it("completes commands, names and paths in bash", async () => {
     const script = `

@@ -24,13 +24,21 @@ export async function runList(context: Context): Promise<void> {
     provider.id,
     provider.name,
     provider.category,
-    provider.hosts.join(", "),
+    out.isTerminal ? hostsText(provider.hosts) : provider.hosts.join(", "),
     provider.origin === "registry" ? "built in" : "yours",
   ]);
   for (const line of table(columns, rows, out.columns)) out.answer(line);
   const digest =
     registryDigest === null ? "" : `; built-in definitions ${registryDigest.slice(0, 16)}…`;
   out.note(`${counted(items.length, "provider")}${digest}`);
+}
+
+const HOSTS_SHOWN = 2;
+
+// Some providers have fifteen, and a cell that is cut off says neither which nor how many.
+function hostsText(hosts: readonly string[]): string {
+  const more = hosts.length - HOSTS_SHOWN;
+  return [...hosts.slice(0, HOSTS_SHOWN), ...(more > 0 ? [`+${more}`] : [])].join(", ");
 }
 
 async function known(
