@@ -12,11 +12,17 @@ import { isIP } from "node:net";
  *
  * @typedef {object} CertificateAuthority
  * @property {string} certificatePem - What a client has to trust.
- * @property {(options: { hosts: readonly string[], client?: boolean }) => IssuedCertificate} issue
- *   A P-256 leaf for these DNS names and IP addresses; `client` makes it one a client presents.
+ * @property {(options: IssueOptions) => IssuedCertificate} issue
+ *
+ * @typedef {object} IssueOptions - Of a P-256 leaf.
+ * @property {readonly string[]} hosts - DNS names and IP addresses.
+ * @property {boolean} [client] - It is one a client presents.
+ * @property {boolean} [expired] - It was good until an hour ago.
+ * @property {boolean} [selfSigned] - It is signed by its own key and by nobody else's.
  */
 
-const DAY_MS = 86_400_000;
+const HOUR_MS = 3_600_000;
+const DAY_MS = 24 * HOUR_MS;
 
 /** @param {number} tag @param {...(Buffer | readonly number[])} parts */
 function der(tag, ...parts) {
@@ -100,8 +106,9 @@ function keyPair() {
  * @param {Buffer} options.spki
  * @param {readonly Buffer[]} options.extensions
  * @param {import("node:crypto").KeyObject} options.signer
+ * @param {number} [options.untilMs]
  */
-function certificate({ issuer, subject, spki, extensions, signer }) {
+function certificate({ issuer, subject, spki, extensions, signer, untilMs }) {
   const algorithm = sequence(OID.ecdsaWithSha256);
   const serial = randomBytes(16);
   // Positive, and without a leading zero byte: DER allows only the shortest form.
@@ -112,7 +119,7 @@ function certificate({ issuer, subject, spki, extensions, signer }) {
     der(0x02, serial),
     algorithm,
     issuer,
-    sequence(utcTime(now - DAY_MS), utcTime(now + 7 * DAY_MS)),
+    sequence(utcTime(now - DAY_MS), utcTime(untilMs ?? now + 7 * DAY_MS)),
     subject,
     spki,
     der(0xa3, sequence(...extensions)),
@@ -141,13 +148,13 @@ export function createCertificateAuthority() {
   });
   return {
     certificatePem,
-    issue({ hosts, client = false }) {
+    issue({ hosts, client = false, expired = false, selfSigned = false }) {
       const [first] = hosts;
       if (first === undefined) throw new RangeError("a certificate needs at least one host");
       const leaf = keyPair();
       return {
         certificatePem: certificate({
-          issuer,
+          issuer: selfSigned ? name(first) : issuer,
           subject: name(first),
           spki: leaf.spki,
           extensions: [
@@ -156,9 +163,12 @@ export function createCertificateAuthority() {
             extension(OID.extendedKeyUsage, sequence(client ? OID.clientAuth : OID.serverAuth)),
             extension(OID.subjectAltName, sequence(...hosts.map(alternativeName))),
             extension(OID.subjectKeyIdentifier, octets(keyIdentifier(leaf.spki))),
-            extension(OID.authorityKeyIdentifier, sequence(der(0x80, identifier))),
+            ...(selfSigned
+              ? []
+              : [extension(OID.authorityKeyIdentifier, sequence(der(0x80, identifier)))]),
           ],
-          signer: authority.privateKey,
+          signer: selfSigned ? leaf.privateKey : authority.privateKey,
+          ...(expired ? { untilMs: Date.now() - HOUR_MS } : {}),
         }),
         keyPem: leaf.privateKey.export({ type: "pkcs8", format: "pem" }).toString(),
       };

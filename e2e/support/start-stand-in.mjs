@@ -14,6 +14,7 @@ import { SCHEMES } from "./credential-check.mjs";
  *
  * @typedef {object} StandInProcess
  * @property {number} port
+ * @property {number} pid
  * @property {string} caPath
  * @property {Record<string, string>} daemonEnvironment - What makes `aivaultd`, with a development
  *   vault, take this server for the providers.
@@ -51,6 +52,7 @@ export async function startStandIn(options) {
   ]);
   return {
     port,
+    pid: child.pid ?? 0,
     caPath,
     daemonEnvironment: {
       AIVAULT_DEV_RESOLVE: [...hosts].map((host) => `${host}=127.0.0.1:${port}`).join(","),
