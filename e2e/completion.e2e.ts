@@ -23,6 +23,7 @@ const CASES: readonly (readonly [string, string])[] = [
   ["aivault secrets rotate OPEN", "OPENAI_API_KEY"],
   ["aivault invoke openai/models --crede", "--credential"],
   ["aivault invoke openai/models --credential ope", "openai"],
+  ["aivault invoke openai/models --credential=ope", "--credential=openai"],
   ["aivault invoke x --body-file-path /etc/host", "hosts"],
 ];
 

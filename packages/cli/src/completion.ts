@@ -26,7 +26,16 @@ export async function complete(
   names: Names,
 ): Promise<readonly Candidate[] | "file"> {
   const typed = words.at(-1) ?? "";
-  const before = words.slice(0, -1);
+  // Bash takes `--flag=value` for three words, the others for one.
+  const before = words.slice(0, -1).filter((word) => word !== "=");
+  if (typed === "=") return await complete([...before, ""], names);
+  const [, flag, value] = /^(--[^=]+)=(.*)$/s.exec(typed) ?? [];
+  if (flag !== undefined && value !== undefined) {
+    const values = await complete([...before, flag, value], names);
+    // Shells complete paths as words, not as ends of one.
+    if (values === "file") return [];
+    return values.map(({ word, summary }) => ({ word: `${flag}=${word}`, summary }));
+  }
   const found = findCommand(before);
   const candidates =
     found.kind === "command"
