@@ -10,7 +10,9 @@ export const scenario = (count = "1") => ({
       for (let i = 0; i < Number(count); i++) {
         await tx.createSecret({ name: `KEY_${i}`, value: value(`secret ${i}`) });
       }
+      // One of the kinds that are rewrapped on the way, and one of the kind that ends it.
       await tx.putDocument("credential", "openai", { secret: "KEY_0" });
+      await tx.putDocument("state", "limit", { used: 1 });
     }),
   steps: [
     {
