@@ -175,6 +175,11 @@ function modesOf(/** @type {Certificates} */ certificates) {
       serve: say(`${head("transfer-encoding: chunked")}zz\r\nhalf\r\n`),
       expected: failed,
     },
+    // Where neither a length nor chunks are said, the end of TLS is the end; a cut cannot be told from it.
+    "neither length nor chunks": {
+      serve: say(`${head("content-type: text/plain")}part`),
+      expected: [WHOLE],
+    },
     "an octet each 30 ms": { serve: drip(head("content-length: 100000"), "a", 30), expected: late },
     "events without end": {
       serve: drip(head("content-type: text/event-stream"), "data: {}\n\n", 10),
