@@ -6,6 +6,11 @@ import { manualPages } from "../src/manual.ts";
 const DIRECTORY = new URL("../man/", import.meta.url);
 const pages = manualPages();
 
+const groff = (args: readonly string[], input: string) =>
+  spawnSync("groff", args, { input, encoding: "utf8" });
+const hasGroff = groff(["--version"], "").error === undefined;
+if (!hasGroff) process.stderr.write("SKIPPED: there is no groff to read the manual pages\n");
+
 describe("the manual", () => {
   it.each(pages)(
     "has $file as the declarations say; `vitest run -u` writes it anew",
@@ -22,22 +27,17 @@ describe("the manual", () => {
     expect(manifest.files).toContain("man");
   });
 
-  it("is what roff understands", (context) => {
+  it.skipIf(!hasGroff)("is what roff understands", () => {
     const all = pages.map(({ text }) => text).join("");
-    const done = spawnSync("groff", ["-man", "-Tutf8", "-ww", "-z"], { input: all });
-    if (done.error !== undefined) {
-      process.stderr.write("manual.test.ts: there is no groff, so the pages are not read\n");
-      context.skip();
-    }
-    expect(done.stderr.toString()).toBe("");
+    const { status, stderr } = groff(["-man", "-Tutf8", "-ww", "-z"], all);
+    expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
   });
 
-  it("shows what is typed as it is typed", (context) => {
+  it.skipIf(!hasGroff)("shows what is typed as it is typed", () => {
     const invoke = pages.find(({ file }) => file === "aivault-invoke.1")?.text ?? "";
-    const done = spawnSync("groff", ["-man", "-Tascii", "-P-c"], { input: invoke });
-    if (done.error !== undefined) context.skip();
+    const { stdout } = groff(["-man", "-Tascii", "-P-c"], invoke);
     // Bold is struck over.
-    const shown = done.stdout.toString().split(/.[\b]/).join("");
+    const shown = stdout.split(/.[\b]/).join("");
     expect(shown).toContain("--body-file-path");
     expect(shown).toContain("aivault invoke openai/models --dry-run");
   });
