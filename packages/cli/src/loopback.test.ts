@@ -44,6 +44,8 @@ describe("listenForBrowser", () => {
     expect(await visit(`${redirectUri}?state=s&state=s&code=1`)).toBe(400);
     expect(await visit(`${redirectUri}?state=s&code=1&code=2`)).toBe(400);
     expect(await visit(`${redirectUri}?state=s&code=`)).toBe(400);
+    expect(await visit(new URL("/elsewhere?state=s&code=1", redirectUri).href)).toBe(404);
+    expect(await visit(`${new URL(redirectUri).origin}//`)).toBe(404);
     expect(await visit(`${redirectUri}?state=s&code=1`)).toBe(200);
     expect(await answer).toEqual({ state: "s", code: "1" });
     await loopback.close();

@@ -109,7 +109,10 @@ function read(request: IncomingMessage, url: URL, state: string): WireOAuthCallb
   // A page of another origin that got our address under a name of its own is not the provider (G14).
   if (request.headers.host !== url.host) return 421;
   if (request.method !== "GET") return 405;
-  const target = new URL(request.url ?? "/", url);
+  // Any page may have a browser ask for `//`, which is no address: that must not end the login.
+  const text = request.url ?? "/";
+  if (!URL.canParse(text, url.href)) return 404;
+  const target = new URL(text, url);
   if (target.pathname !== url.pathname) return 404;
   return readQuery(target.searchParams, state) ?? 400;
 }
