@@ -7,7 +7,7 @@
  * machine's files has nothing without the vault's key.
  */
 import { createCipheriv, createDecipheriv, createHash, randomBytes } from "node:crypto";
-import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, rmSync } from "node:fs";
 import { chmod, open, rename, rm, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { OperatorClient } from "@aivault/client/operator";
@@ -31,9 +31,11 @@ interface UndoNote {
 /**
  * Replace the file at `path`, so that it can be undone.
  *
- * @param before - What it holds now; borrowed.
+ * @param before - What it held when it was read; borrowed.
  * @param after - What it is to hold; borrowed.
  * @returns Until when it can be undone.
+ * @throws {CliError} `CLI_INPUT`: it was changed since it was read; `CLI_OUTPUT`. Then it is as it was, and
+ * so is what an earlier import left to undo.
  */
 export async function replaceWithUndo(
   operator: OperatorClient,
@@ -46,8 +48,17 @@ export async function replaceWithUndo(
     const sealed = seal(key, path, Buffer.concat([digest(after), before]));
     const previous = readNote(location, path);
     const { id, expiresAtMs } = await operator.keepUndo(sealed);
-    writeNote(location, path, { id, key: key.toString("base64url"), expiresAtMs });
-    await writeInPlace(path, after);
+    try {
+      await writeNote(location, path, { id, key: key.toString("base64url"), expiresAtMs });
+      // It was read before anybody was asked anything.
+      if (!readFileSync(path).equals(before)) throw changedMeanwhile(path);
+      await writeInPlace(path, after);
+    } catch (error) {
+      if (previous === null) rmSync(notePath(location, path), { force: true });
+      else await writeNote(location, path, previous);
+      await operator.forgetUndo(id).catch(() => undefined);
+      throw error;
+    }
     // It goes one step back: what an earlier import took out is in this one's file no more.
     if (previous !== null) await operator.forgetUndo(previous.id).catch(() => undefined);
     return expiresAtMs;
@@ -128,11 +139,30 @@ function readNote(location: VaultLocation, path: string): UndoNote | null {
   }
 }
 
-function writeNote(location: VaultLocation, path: string, note: UndoNote): void {
+// On disk before the file loses its values: without the key they could not be put back.
+async function writeNote(location: VaultLocation, path: string, note: UndoNote): Promise<void> {
   const at = notePath(location, path);
-  mkdirSync(dirname(at), { recursive: true, mode: 0o700 });
-  writeFileSync(`${at}.${process.pid}`, JSON.stringify(note), { flag: "wx", mode: 0o600 });
-  renameSync(`${at}.${process.pid}`, at);
+  const directory = dirname(at);
+  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  await writeSynced(`${at}.${process.pid}`, Buffer.from(JSON.stringify(note)));
+  await rename(`${at}.${process.pid}`, at);
+  const handle = await open(directory);
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+/** A new file, for the owner alone. */
+async function writeSynced(path: string, octets: Uint8Array): Promise<void> {
+  const file = await open(path, "wx", 0o600);
+  try {
+    await file.writeFile(octets);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
 }
 
 /** All of it or nothing, with the permissions that the file has. */
@@ -140,13 +170,7 @@ async function writeInPlace(path: string, octets: Uint8Array): Promise<void> {
   const temporary = `${path}.${process.pid}.aivault`;
   try {
     const { mode } = await stat(path);
-    const file = await open(temporary, "wx", 0o600);
-    try {
-      await file.writeFile(octets);
-      await file.sync();
-    } finally {
-      await file.close();
-    }
+    await writeSynced(temporary, octets);
     await chmod(temporary, mode & 0o777);
     await rename(temporary, path);
   } catch (error) {
@@ -163,6 +187,14 @@ function inputOrOutput(path: string, error: unknown): CliError {
     `cannot write ${path} (${code}); it is as it was`,
     "check who owns it and its directory",
     error,
+  );
+}
+
+function changedMeanwhile(path: string): CliError {
+  return new CliError(
+    "CLI_INPUT",
+    `${path} was changed while it was imported, and is left as it is; the secrets are stored`,
+    "run the same command again",
   );
 }
 

@@ -1,9 +1,12 @@
 // `secrets import` against a real daemon: what goes into the vault, what stays in the file, and back.
 import { chmodSync, readFileSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { createOperatorClient } from "@aivault/client/operator";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { parseEnvFile } from "../src/env-file.ts";
 import { withPlaceholders } from "../src/env-placeholders.ts";
+import { replaceWithUndo } from "../src/import-undo.ts";
+import { locateVault } from "../src/location.ts";
 import { filesBelow, type RealDaemon, realDaemon } from "./real-daemon.ts";
 import { aivault } from "./terminal.ts";
 
@@ -88,6 +91,37 @@ describe("aivault secrets import", () => {
     const done = await cli("--undo", "--env-file", path, "--yes");
     expect(done.stderr).toContain("was changed since");
     expect(readFileSync(path, "utf8")).toBe(FILE);
+  });
+
+  it("does not replace over what was changed since it was read, and keeps the earlier undo", async () => {
+    writeFileSync(path, FILE);
+    await cli("--env-file", path, "--recognised", "--replace");
+    const placeholders = readFileSync(path);
+    const { operatorSocket } = locateVault(daemon.env);
+    const operator = createOperatorClient({ socket: operatorSocket });
+    const read = { before: Buffer.from(FILE), after: Buffer.from("") };
+    await expect(
+      replaceWithUndo(operator, locateVault(daemon.env), path, read),
+    ).rejects.toMatchObject({ code: "CLI_INPUT" });
+    operator.close();
+    expect(readFileSync(path)).toEqual(placeholders);
+    expect(await cli("--undo", "--env-file", path, "--yes")).toMatchObject({ status: 0 });
+    expect(readFileSync(path, "utf8")).toBe(FILE);
+  });
+
+  it("says of nothing that is not in the file that it was replaced there", async () => {
+    writeFileSync(path, FILE);
+    const done = await cli("--env-file", path, "--recognised", "--replace", "--entry", "X=1");
+    expect(JSON.parse(done.stdout).replaced).toEqual(["OPENAI_API_KEY", "GITHUB_TOKEN"]);
+    const other = await cli(
+      "--env-file",
+      path,
+      "--recognised",
+      "--replace",
+      "--entry",
+      "STRIPE_SECRET_KEY=1",
+    );
+    expect(JSON.parse(other.stdout)).toMatchObject({ replaced: [], undoUntilMs: null });
   });
 
   it("G3: the daemon gives back only what its sender had sealed", async () => {

@@ -177,7 +177,9 @@ async function offerReplacing(
   claims: Claims,
   done: Imported,
 ): Promise<void> {
-  const names = [...done.created, ...done.rotated];
+  const places = parseAgain(file);
+  const stored = new Set([...done.created, ...done.rotated]);
+  const names = places.map(({ name }) => name).filter((name) => stored.has(name));
   if (names.length === 0) return;
   if (!isOn(args, "replace")) {
     if (!out.isTerminal || wantsJson(args) || !canAsk(out) || isOn(args, "yes")) return;
@@ -188,13 +190,18 @@ async function offerReplacing(
   const placeholders = new Map(
     names.map((name) => [name, claims.get(name)?.example ?? PLAIN_PLACEHOLDER]),
   );
-  const after = withPlaceholders(file, parseAgain(file), placeholders);
-  const { replaceWithUndo } = await import("../import-undo.ts");
-  const real = await realpathOf(path);
-  done.undoUntilMs = await replaceWithUndo(operator, session.location, real, {
-    before: file,
-    after,
-  });
+  const after = withPlaceholders(file, places, placeholders);
+  try {
+    const { replaceWithUndo } = await import("../import-undo.ts");
+    const real = await realpathOf(path);
+    done.undoUntilMs = await replaceWithUndo(operator, session.location, real, {
+      before: file,
+      after,
+    });
+  } finally {
+    // Values that were not stored are in it still.
+    after.fill(0);
+  }
   done.replaced = names;
 }
 
