@@ -96,6 +96,9 @@ function exchange(
     let status = 0;
     let size = 0;
     const chunks: Uint8Array[] = [];
+    const wipe = () => {
+      for (const chunk of chunks) chunk.fill(0);
+    };
     let abort = (_error: BrokerError) => {};
     upstream.send(
       {
@@ -118,8 +121,14 @@ function exchange(
           if (size <= ANSWER_BYTES_MAX) return;
           abort(new BrokerError("upstream_failed", `\`${url.hostname}\` answers with too much`));
         },
-        end: () => resolve({ status, body: Buffer.concat(chunks) }),
-        error: reject,
+        end: () => {
+          resolve({ status, body: Buffer.concat(chunks) });
+          wipe();
+        },
+        error: (error) => {
+          wipe();
+          reject(error);
+        },
       },
       signal,
     );

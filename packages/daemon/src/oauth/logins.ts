@@ -144,7 +144,11 @@ export class OAuthLogins {
     });
   }
 
-  /** Ask once whether the person has agreed on the other device. */
+  /**
+   * Ask once whether the person has agreed on the other device.
+   *
+   * @throws {Problem} `auth_failed`; `not_found`, also when it was cancelled meanwhile: nothing is stored.
+   */
   async poll(id: string, signal: AbortSignal): Promise<WireOAuthResult> {
     const { now } = this.#options;
     const open = this.#find(id, "device");
@@ -159,6 +163,8 @@ export class OAuthLogins {
       },
       signal,
     );
+    // While the server was asked, it may have been cancelled or forgotten, and its client's secret wiped.
+    if (this.#open.get(id) !== open) throw noLogin();
     if (answer.error === "slow_down") open.intervalMs += SLOWER_MS;
     if (answer.error === "slow_down" || answer.error === "authorization_pending") {
       open.nextPollMs = now() + open.intervalMs;
@@ -184,9 +190,7 @@ export class OAuthLogins {
     this.#dropExpired();
     const open = this.#open.get(id);
     if (open?.flow === flow) return open;
-    throw new Problem("not_found", "there is no such login, or it took too long", {
-      hint: "aivault oauth login",
-    });
+    throw noLogin();
   }
 
   #dropExpired(): void {
@@ -457,6 +461,12 @@ function requireSame(provider: Provider, secret: SecretMetadata): void {
   throw new Problem("conflict", `\`${secret.name}\` is not tied to \`${provider.id}\``, {
     reason: "secret_pinned",
     hint: `aivault secrets delete ${secret.name}, then log in again`,
+  });
+}
+
+function noLogin(): Problem {
+  return new Problem("not_found", "there is no such login, or it took too long", {
+    hint: "aivault oauth login",
   });
 }
 

@@ -39,7 +39,7 @@ export function loginScheme(provider: Provider, flow: LoginFlow): LoginScheme {
     const start = flow === "code" ? auth.authorizationUrl : auth.deviceAuthorizationUrl;
     if (secret === undefined || auth.clientAuth === "private_key_jwt") continue;
     if (start === undefined) {
-      hasOther = (auth.authorizationUrl ?? auth.deviceAuthorizationUrl) !== undefined;
+      hasOther ||= (auth.authorizationUrl ?? auth.deviceAuthorizationUrl) !== undefined;
       continue;
     }
     return {
