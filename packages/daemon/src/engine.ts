@@ -47,7 +47,7 @@ export class Engine {
   readonly #options: EngineOptions;
   readonly #vault: Vault;
   readonly nonces: Nonces;
-  /** By which tokens and operator sessions end. */
+  /** By which tokens, operator sessions and logins end. */
   readonly clock = new TokenClock(Date.now, () => performance.now());
   readonly streams = new TokenStreams(() => this.clock.now());
   readonly tokens: TokenStore;
@@ -85,7 +85,7 @@ export class Engine {
       vault: options.vault,
       broker: () => this.broker(),
       upstream: () => this.#openUpstream(),
-      now: Date.now,
+      now,
       random: systemRandom,
       version: options.version,
     });
@@ -138,15 +138,24 @@ export class Engine {
     return this.#settings;
   }
 
-  /** Keep the audit log: checkpoints that anyone can check, and no days older than is wanted. */
-  async #keepAudit(): Promise<void> {
+  /** Each hour: a checkpoint that anyone can check, and nothing older than is wanted. */
+  async #upkeep(): Promise<void> {
     if (this.#locking || this.#vault.status().locked) return;
     try {
       await this.#vault.audit.checkpoint();
+    } catch (error) {
+      this.#options.log.error({ err: error }, "the audit log could not be vouched for");
+    }
+    await this.#dropOld();
+  }
+
+  /** Drop what has been kept for its time. Never fails: there is a next time. */
+  async #dropOld(): Promise<void> {
+    try {
       await this.#dropOldAudit();
       await dropExpiredUndo(this.#vault, Date.now());
     } catch (error) {
-      this.#options.log.error({ err: error }, "the audit log could not be kept");
+      this.#options.log.error({ err: error }, "what is too old could not be dropped");
     }
   }
 
@@ -309,7 +318,9 @@ export class Engine {
         failedAttempts: this.#attempts.failures,
       });
       clearInterval(this.#upkeepTimer);
-      this.#upkeepTimer = setInterval(() => void this.#keepAudit(), HOUR_MS).unref();
+      this.#upkeepTimer = setInterval(() => void this.#upkeep(), HOUR_MS).unref();
+      // A vault that is never open for an hour has nothing too old in it either.
+      await this.#dropOld();
       this.#armIdleTimer();
     } catch (error) {
       this.#vault.lock();

@@ -77,18 +77,17 @@ const keep: Handler = async (exchange, { engine, vault }) => {
   try {
     if (octets.length === 0) throw new Problem("invalid_request", "there is nothing to keep");
     await dropExpiredUndo(vault, Date.now());
-    if (Object.keys(await read(vault)).length >= KEPT_MAX) {
-      throw new Problem("conflict", `${KEPT_MAX} imports can be undone already`, {
-        hint: "aivault secrets import --undo",
-      });
-    }
     const id = Buffer.from(systemRandom(16)).toString("base64url");
     const expiresAtMs = Date.now() + LIFE_MS;
     const sealed = Buffer.from(octets).toString("base64url");
-    await change(vault, "undo.kept", { undo: id, expiresAtMs }, (kept) => ({
-      ...kept,
-      [id]: { sealed, expiresAtMs },
-    }));
+    await change(vault, "undo.kept", { undo: id, expiresAtMs }, (kept) => {
+      if (Object.keys(kept).length >= KEPT_MAX) {
+        throw new Problem("conflict", `${KEPT_MAX} imports can be undone already`, {
+          hint: "aivault secrets import --undo",
+        });
+      }
+      return { ...kept, [id]: { sealed, expiresAtMs } };
+    });
     return { status: 201, body: { id, expiresAtMs } satisfies WireUndoKept };
   } finally {
     octets.fill(0);
