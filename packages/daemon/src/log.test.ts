@@ -43,6 +43,7 @@ describe("createLog", () => {
     ["an error's cause", { err: new Problem("internal", "x", { cause: new Error(CANARY) }) }],
     ["something thrown that is no error", { err: CANARY }],
     ["a message of several lines", { err: new Error(`x\n${CANARY}\n  at ${CANARY}`) }],
+    ["a message that looks like a stack", { err: new Error(`x\n    at ${CANARY} (a.js:1:1)`) }],
   ])("G3: does not print %s", (_, fields) => {
     const line = logged(fields);
     expect(line).not.toContain("canary");

@@ -37,8 +37,15 @@ function describe(error: unknown): Record<string, unknown> {
   if (!(error instanceof Error)) return { type: typeof error };
   const code = "code" in error ? { code: String(error.code) } : {};
   const message = isOurs(error) || isSystemError(error) ? { message: error.message } : {};
-  const frames = (error.stack ?? "").split("\n").filter((line) => /^ {4}at /.test(line));
-  return { type: error.name, ...code, ...message, stack: frames.join("\n") };
+  return { type: error.name, ...code, ...message, stack: framesOf(error).join("\n") };
+}
+
+/** The stack begins with the message, any line of which may look like a frame. */
+function framesOf({ stack = "", message }: Error): readonly string[] {
+  const at = stack.indexOf(message);
+  if (at === -1) return [];
+  const lines = stack.slice(at + message.length).split("\n");
+  return lines.filter((line) => /^ {4}at /.test(line));
 }
 
 function isOurs(error: Error): boolean {
