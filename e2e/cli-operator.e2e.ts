@@ -1,6 +1,6 @@
 // What an operator does with `aivault`, on the built binaries: limit, bind, lend, rotate, take away.
 import { randomBytes } from "node:crypto";
-import { readFileSync, statSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { findSecret } from "./support/find-secret.mjs";
@@ -291,8 +291,19 @@ describe("all that was said and written", () => {
     for (const secret of [KEY, PASSPHRASE, "canary-a", "canary-b"]) {
       expect(everything).not.toContain(secret);
     }
-    for (const secret of [KEY, "canary-a", "canary-b"]) {
-      expect(findSecret(home.vaultDirectory, secret)).toEqual([]);
-    }
+    // What the tests themselves wrote down, for commands to read.
+    const ours = [".env", "backup-words", "passphrase"].map((name) => join(home.home, name));
+    const files = readdirSync(home.home, { recursive: true, withFileTypes: true })
+      .filter((entry) => entry.isFile())
+      .map((entry) => join(entry.parentPath, entry.name));
+    expect(files).toEqual(expect.arrayContaining(ours));
+    const found = files
+      .filter((path) => !ours.includes(path))
+      .flatMap((path) =>
+        [KEY, PASSPHRASE, "canary-a", "canary-b"].flatMap((secret) =>
+          findSecret(secret, readFileSync(path)).map((form) => ({ path, form })),
+        ),
+      );
+    expect(found).toEqual([]);
   });
 });
