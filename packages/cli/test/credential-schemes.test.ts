@@ -30,6 +30,26 @@ describe("aivault credential create", () => {
       { username: "{{username}}" },
     ],
     [
+      "multi-header",
+      "--secret a=ONE --secret b=TWO --host api.own.example --auth multi-header --auth-header X-A={{a}} --auth-header X-B={{b}}",
+      {
+        headers: [
+          { name: "x-a", template: "{{a}}" },
+          { name: "x-b", template: "{{b}}" },
+        ],
+      },
+    ],
+    [
+      "multi-query",
+      "--secret a=ONE --secret b=TWO --host api.own.example --auth multi-query --auth-query a={{a}} --auth-query b={{b}}",
+      {
+        params: [
+          { name: "a", template: "{{a}}" },
+          { name: "b", template: "{{b}}" },
+        ],
+      },
+    ],
+    [
       "oauth2",
       `${ONE} --auth o-auth2 --token-endpoint https://login.own.example/token --scope read --scope write`,
       {
