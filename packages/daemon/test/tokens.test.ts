@@ -154,6 +154,30 @@ describe("a token", () => {
     await until(async () => (await standIn.requests()).at(-1)?.outcome === "aborted");
   });
 
+  it("G13: ends when it is revoked, also while a body is still to come", async () => {
+    const { token, tokenId } = await mint();
+    const seen = (await standIn.requests()).length;
+    const { headers, body } = bearer(token, envelope());
+    const answer = new Promise<[number | undefined, string]>((resolve, reject) => {
+      const options = { socketPath: daemon.socket, method: "POST", path: "/aivault/proxy" };
+      const waiting = { host: "aivault", expect: "100-continue", ...headers };
+      const request = httpRequest({ ...options, headers: waiting, agent: false })
+        // The token was verified by then.
+        .on("continue", async () => {
+          await operate("DELETE", `/aivault/tokens/${tokenId}`);
+          request.end(body);
+        })
+        .on("response", async (response) => {
+          const text = (await response.setEncoding("utf8").toArray()).join("");
+          resolve([response.statusCode, JSON.parse(text).error]);
+        })
+        .on("error", reject);
+      request.flushHeaders();
+    });
+    expect(await answer).toEqual([401, "token_invalid"]);
+    expect(await standIn.requests()).toHaveLength(seen);
+  });
+
   it("G10: is used up, exactly, by many at once and across a restart", async () => {
     const { token } = await mint({ usesMax: 5 });
     const answers = await Promise.all(Array.from({ length: 12 }, () => invoke(token)));
