@@ -129,4 +129,18 @@ describe("nonces", () => {
     await nonces.judge("t", "n", START_S, at(0));
     expect(written).toEqual([[revision, revision + 1]]);
   });
+
+  it("G13: do not take somebody else's change for theirs when they write nothing", async () => {
+    const written: [number, number][] = [];
+    const onStateWritten = (before: number, after: number) => written.push([before, after]);
+    const nonces = new Nonces({ vault, onStateWritten });
+    await nonces.judge("t", "n", START_S, at(0));
+    written.length = 0;
+    const [, verdict] = await Promise.all([
+      vault.transaction((tx) => tx.putDocument("state", "revoked", { by: "an operator" })),
+      nonces.judge("t", "n", START_S, at(0)),
+    ]);
+    expect(verdict).toBe("replayed");
+    expect(written).toEqual([]);
+  });
 });
