@@ -324,6 +324,11 @@ export class OAuthTokens {
       let status = 0;
       let size = 0;
       const chunks: Uint8Array[] = [];
+      // G23: what was asked holds the client's proof, and what is answered the tokens.
+      const wipe = () => {
+        bytes?.fill(0);
+        for (const chunk of chunks) chunk.fill(0);
+      };
       let abort = (_error: BrokerError) => {};
       this.#options.upstream.send(
         {
@@ -353,11 +358,11 @@ export class OAuthTokens {
             }
           },
           end: () => {
-            bytes?.fill(0);
             resolve({ status, body: Buffer.concat(chunks) });
+            wipe();
           },
           error: (error) => {
-            bytes?.fill(0);
+            wipe();
             reject(error);
           },
         },

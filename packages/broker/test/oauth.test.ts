@@ -1,6 +1,6 @@
 import { builtinRegistry, createRegistry, type Registry } from "@aivault/registry";
 import { afterEach, describe, expect, it } from "vitest";
-import { Broker } from "../src/index.ts";
+import { Broker, type Upstream } from "../src/index.ts";
 import {
   auditEvents,
   createHarness,
@@ -86,11 +86,11 @@ afterEach(async () => {
 });
 
 /** Another broker over the same vault. */
-const restart = (vault = harness.vault) =>
+const restart = (vault = harness.vault, upstream = harness.upstream) =>
   new Broker({
     vault,
     registry: onlySpotify(),
-    upstream: harness.upstream,
+    upstream,
     now: () => nowMs,
     random,
     version: "0",
@@ -127,6 +127,31 @@ async function call(broker = harness.broker) {
 const asked = (host: string) => provider.requests.filter(({ headers }) => headers["host"] === host);
 
 describe("oauth2", () => {
+  it("G23: wipes what the token endpoint was sent and what it answered", async () => {
+    await start();
+    const buffers: Uint8Array[] = [];
+    const upstream: Upstream = {
+      close: () => harness.upstream.close(),
+      send: (request, handler, signal) => {
+        if (request.origin.host !== TOKEN_HOST) {
+          harness.upstream.send(request, handler, signal);
+          return;
+        }
+        if (request.body instanceof Uint8Array) buffers.push(request.body);
+        const data = (chunk: Uint8Array) => {
+          expect(Buffer.from(chunk).toString()).toContain("canary-access-2");
+          buffers.push(chunk);
+          handler.data(chunk);
+        };
+        const { head, end, error } = handler;
+        harness.upstream.send(request, { head, data, end, error }, signal);
+      },
+    };
+    expect((await call(restart(harness.vault, upstream))).error).toBeNull();
+    expect(buffers).toHaveLength(2);
+    for (const buffer of buffers) expect(buffer.every((byte) => byte === 0)).toBe(true);
+  });
+
   it("obtains a token once for requests that come together, and keeps it", async () => {
     await start();
     const results = await Promise.all(Array.from({ length: 8 }, () => call()));
