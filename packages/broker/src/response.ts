@@ -133,7 +133,8 @@ export class ResponseRelay implements UpstreamHandler, ResponseControl {
       passed.push({ name, value: redactor.text(value) });
     }
     const length = lengthOfAbsentBody(plan.method, headers, encodings.length);
-    if (length !== null) passed.push({ name: "content-length", value: length });
+    if (length !== null && redactor.text(length) === length)
+      passed.push({ name: "content-length", value: length });
     sink.head(
       { status, statusText: printable(redactor.text(statusText)), headers: passed, plan },
       this,

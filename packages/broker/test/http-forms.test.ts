@@ -116,6 +116,15 @@ describe("answers", () => {
     expect(names((await call("GET")).head?.headers)).not.toContain("content-length");
   });
 
+  it("G9: to HEAD do not spell a credential of digits in that length", async () => {
+    await start("HTTP/1.1 200 OK\r\ncontent-length: 271828182845\r\n\r\n");
+    const { secretId } = await harness.broker.findSecret("ACME_KEY");
+    await harness.broker.rotateSecret(secretId, utf8("271828182845"));
+    const { error, head } = await call("HEAD");
+    expect([error, head?.status]).toEqual([null, 200]);
+    expect(JSON.stringify(head)).not.toContain("271828182845");
+  });
+
   it("G9: come without their trailers", async () => {
     await start(
       `HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\ntrailer: x-echo\r\n\r\n2\r\nok\r\n0\r\nx-echo: ${KEY}\r\n\r\n`,
