@@ -12,8 +12,9 @@ import fs from "node:fs";
 import path from "node:path";
 import { env } from "node:process";
 import { parseArgs } from "node:util";
+import { seeded } from "../support/seeded.mjs";
 import { readTree, writeTree } from "./disk-model.mjs";
-import { findCore, seeded } from "./enumerate.mjs";
+import { findCore } from "./enumerate.mjs";
 import { makeTemporary } from "./shim.mjs";
 
 const scenario = { name: "damage" };

@@ -21,6 +21,7 @@ import { env } from "node:process";
 import readline from "node:readline";
 import { pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
+import { seeded } from "../support/seeded.mjs";
 import { DiskModel, digestTree, readTree, writeTree } from "./disk-model.mjs";
 import { judgeErrors, readAcknowledgements } from "./judge.mjs";
 import {
@@ -66,18 +67,6 @@ const SHORT_SCENARIOS = ["create", "rotate", "delete", "rotate-master:1", "audit
 // stopped by a process each, of those before a power cut,
 // of the syncs refused, of the kinds of leftover, and of the calls of the start after each of these.
 const SHORT = { stopped: 20, kill: 10, power: 5, refused: 1, recovery: 1, start: 4 };
-
-/** Numbers in [0, 1) that depend on the seed alone (mulberry32). */
-export function seeded(seed) {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let t = state;
-    t = Math.imul(t ^ (t >>> 15), t | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
 
 // One of the processes that work side by side. Each has its own copy of everything, because a vault
 // holds the absolute path of its key file.

@@ -13,7 +13,8 @@ import path from "node:path";
 import { env } from "node:process";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
-import { findCore, seeded } from "./enumerate.mjs";
+import { seeded } from "../support/seeded.mjs";
+import { findCore } from "./enumerate.mjs";
 import { buildShim, runNode, shimEnvironment } from "./shim.mjs";
 
 const SELF = import.meta.filename;

@@ -1,6 +1,6 @@
 // @ts-check
-// A wall clock that jumps: `node e2e/load/clock.mjs`. Tokens, sessions of rates and signatures must not come back to
-// life or be given again. Needs libfaketime; the monotonic clock is left alone, as a jump leaves it.
+// A wall clock that jumps: `node e2e/load/clock.mjs`. What has expired must not come back to life, and no
+// rate be given again. Needs libfaketime; the monotonic clock is left alone, as a jump leaves it.
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

@@ -1,6 +1,7 @@
 // @ts-check
 // Many connections at once, half of them on TCP, half on the unix socket, each kept open and asked from
 // again and again: `node e2e/load/crowd.mjs [--connections 10000] [--rounds 3]`.
+import { readFileSync } from "node:fs";
 import { Agent } from "node:http";
 import {
   CannotRun,
@@ -23,7 +24,7 @@ await script("crowd", async (verdict, flag) => {
   const rounds = flag("rounds", 3);
   const rig = await Rig.make();
   try {
-    const [, soft = "0"] = /^Max open files\s+(\d+)/m.exec(await limitsOf(rig.pid)) ?? [];
+    const [, soft = "0"] = /^Max open files\s+(\d+)/m.exec(limitsOf(rig.pid)) ?? [];
     if (Number(soft) < connections * 2) {
       throw new CannotRun(
         `${connections} connections take ${connections * 2} descriptors, and there are ${soft}`,
@@ -131,7 +132,6 @@ await script("crowd", async (verdict, flag) => {
 });
 
 /** @param {number} pid */
-async function limitsOf(pid) {
-  const { readFileSync } = await import("node:fs");
+function limitsOf(pid) {
   return readFileSync(`/proc/${pid}/limits`, "utf8");
 }

@@ -2,6 +2,7 @@
 // SIGKILL at random moments, under load, for a while: `node e2e/load/kill.mjs [--seconds 120] [--seed 1]`. What
 // was acknowledged is there afterwards, limits were not exceeded, the audit log verifies.
 import { setTimeout as wait } from "node:timers/promises";
+import { seeded } from "../support/seeded.mjs";
 import { call, chat, json, Rig, script, until } from "./harness.mjs";
 
 const USES_MAX = 60;
@@ -9,7 +10,7 @@ const WORKERS = 8;
 
 await script("kill", async (verdict, flag) => {
   const seconds = flag("seconds", 120);
-  const random = generator(flag("seed", Date.now() % 100_000));
+  const random = seeded(flag("seed", Date.now() % 100_000));
   const rig = await Rig.make();
   try {
     /** @type {Map<string, "there" | "gone" | "either">} What was acknowledged; or, what was only begun. */
@@ -167,15 +168,4 @@ function mostWithin(times, ms) {
     0,
     ...times.map((from) => times.filter((t) => t >= from && t < from + ms).length),
   );
-}
-
-/** mulberry32: numbers from 0 to 1 that a seed determines. @param {number} seed */
-function generator(seed) {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296;
-  };
 }

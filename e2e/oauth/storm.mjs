@@ -7,10 +7,11 @@ import { spawn } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { createClient } from "@aivault/client";
 import { createOperatorClient } from "@aivault/client/operator";
 import { AIVAULTD, aivault } from "../support/run.mjs";
+import { seeded } from "../support/seeded.mjs";
 import { createTempHome } from "../support/temp-home.mjs";
 import {
   API_HOST,
@@ -21,7 +22,7 @@ import {
 
 /** Long enough that a busy machine finds it alive, short enough that it ends often. */
 const LIFE_MS = 4_000;
-const CALLER = new URL("./storm-caller.mjs", import.meta.url).pathname;
+const CALLER = fileURLToPath(new URL("storm-caller.mjs", import.meta.url));
 
 /**
  * @typedef {object} StormReport
@@ -53,7 +54,6 @@ export async function runStorm({ refreshes, processes, seed, log = () => {} }) {
     AIVAULT_DEV_CA_CERT_PATH: caPath,
   };
   const operator = createOperatorClient({ env });
-  const client = createClient({ env });
   /** @type {StormReport} */
   const report = {
     refreshes: 0,
@@ -215,7 +215,6 @@ export async function runStorm({ refreshes, processes, seed, log = () => {} }) {
     for (const child of callers) child.kill("SIGKILL");
     stopDaemon();
     operator.close();
-    client.close();
     await server.close();
     home.remove();
   }
@@ -275,17 +274,6 @@ function judge({ generations, api }, killsAtMs, report, processes) {
     complaints.push("many callers saw a 401");
   }
   if ((outcomes["status 200"] ?? 0) === 0) complaints.push("no caller was answered");
-}
-
-/** @param {number} seed @returns {() => number} mulberry32: the same sequence for the same seed. */
-function seeded(seed) {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
 }
 
 if (process.argv[1] === import.meta.filename) {

@@ -2,9 +2,8 @@
 // Providers on loopback, by the name a TLS client asks for. Each answers only when its credential came in
 // exactly the right place, and once; everything that arrived is kept, so that a test can search it.
 import { createServer } from "node:https";
-import { createSecureContext } from "node:tls";
 import { WebSocketServer } from "ws";
-import { createCertificateAuthority } from "../support/certificate-authority.mjs";
+import { contextsOf, createCertificateAuthority } from "../support/certificate-authority.mjs";
 import { findSecret } from "../support/find-secret.mjs";
 
 /**
@@ -45,16 +44,7 @@ import { findSecret } from "../support/find-secret.mjs";
  */
 export async function startStandIn(providers) {
   const authority = createCertificateAuthority();
-  /** @type {Map<string, import("node:tls").SecureContext>} */
-  const contexts = new Map();
-  /** @param {string} name */
-  const contextFor = (name) => {
-    const { certificatePem, keyPem } = authority.issue({ hosts: [name] });
-    const context =
-      contexts.get(name) ?? createSecureContext({ cert: certificatePem, key: keyPem });
-    contexts.set(name, context);
-    return context;
-  };
+  const contextFor = contextsOf(authority);
   const secrets = [...new Set(Object.values(providers).flatMap((provider) => provider.secrets))];
   let token = "";
   /** @type {Seen[]} */

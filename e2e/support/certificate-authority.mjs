@@ -4,6 +4,7 @@
 // certificates, so the DER of RFC 5280 is written out here. Checked with `openssl verify -x509_strict`.
 import { createHash, generateKeyPairSync, randomBytes, sign } from "node:crypto";
 import { isIP } from "node:net";
+import { createSecureContext } from "node:tls";
 
 /**
  * @typedef {object} IssuedCertificate
@@ -173,5 +174,26 @@ export function createCertificateAuthority() {
         keyPem: leaf.privateKey.export({ type: "pkcs8", format: "pem" }).toString(),
       };
     },
+  };
+}
+
+/**
+ * For the `SNICallback` of a server that is many hosts: each name gets a certificate when it is first asked
+ * for, as any attacker can get one for a name of their own.
+ *
+ * @param {CertificateAuthority} authority
+ * @returns {(name: string) => import("node:tls").SecureContext}
+ */
+export function contextsOf(authority) {
+  /** @type {Map<string, import("node:tls").SecureContext>} */
+  const contexts = new Map();
+  return (name) => {
+    let context = contexts.get(name);
+    if (context === undefined) {
+      const { certificatePem, keyPem } = authority.issue({ hosts: [name] });
+      context = createSecureContext({ cert: certificatePem, key: keyPem });
+      contexts.set(name, context);
+    }
+    return context;
   };
 }

@@ -5,8 +5,7 @@
 import { createHash } from "node:crypto";
 import { createServer as createHttpServer } from "node:http";
 import { createServer as createHttpsServer } from "node:https";
-import { createSecureContext } from "node:tls";
-import { createCertificateAuthority } from "./certificate-authority.mjs";
+import { contextsOf, createCertificateAuthority } from "./certificate-authority.mjs";
 import { checkCredential, SCHEMES } from "./credential-check.mjs";
 import { readMultipart } from "./multipart.mjs";
 import { answerAsProvider, sendJson } from "./stand-in-answers.mjs";
@@ -105,19 +104,7 @@ export async function startStandInProvider(options) {
   /** @type {SeenConnection[]} */
   let connections = [];
 
-  /** @type {Map<string, import("node:tls").SecureContext>} */
-  const contexts = new Map();
-  // Any name gets a certificate, as any attacker can get one for a name of their own.
-  /** @param {string} serverName */
-  function contextFor(serverName) {
-    let context = contexts.get(serverName);
-    if (context === undefined) {
-      const { certificatePem, keyPem } = authority.issue({ hosts: [serverName] });
-      context = createSecureContext({ cert: certificatePem, key: keyPem });
-      contexts.set(serverName, context);
-    }
-    return context;
-  }
+  const contextFor = contextsOf(authority);
 
   /** @param {IncomingMessage} request @param {ServerResponse} response */
   async function handle(request, response) {

@@ -2,8 +2,7 @@
 // A provider that answers only when the credential is exactly as documented: every part of it in its
 // place, once, and nothing of it anywhere else.
 import { createServer } from "node:https";
-import { createSecureContext } from "node:tls";
-import { createCertificateAuthority } from "./certificate-authority.mjs";
+import { contextsOf, createCertificateAuthority } from "./certificate-authority.mjs";
 import { EXCHANGES } from "./stand-in-exchanges.mjs";
 import { awsComplaints } from "./stand-in-sigv4.mjs";
 
@@ -83,16 +82,7 @@ export function tokenComplaints(token, arrival) {
 /** @returns {Promise<StrictStandIn>} */
 export async function startStrictStandIn() {
   const authority = createCertificateAuthority();
-  /** @type {Map<string, import("node:tls").SecureContext>} */
-  const contexts = new Map();
-  /** @param {string} name */
-  const contextFor = (name) => {
-    const { certificatePem, keyPem } = authority.issue({ hosts: [name] });
-    const context =
-      contexts.get(name) ?? createSecureContext({ cert: certificatePem, key: keyPem });
-    contexts.set(name, context);
-    return context;
-  };
+  const contextFor = contextsOf(authority);
   /** @type {DocumentedCall | null} */
   let call = null;
   /** @type {{ arrival: Arrival, complaints: string[] }[]} */
