@@ -109,6 +109,25 @@ describe("aivault secrets import", () => {
     expect(readFileSync(path, "utf8")).toBe(FILE);
   });
 
+  it("rotates the secret of the scope that it is told, and no other of that name", async () => {
+    writeFileSync(path, "SHARED_NAME=1\n");
+    const workspace = ["--env-file", path, "--workspace-id", "w"];
+    await cli("--env-file", path);
+    for (const done of [await cli(...workspace), await cli(...workspace)]) {
+      expect(done).toMatchObject({ status: 0 });
+    }
+    const list = await aivault(["secrets", "list", "--json"], { env: daemon.env });
+    const versions = (JSON.parse(list.stdout) as { name: string; valueVersion: number }[])
+      .filter(({ name }) => name === "SHARED_NAME")
+      .map((secret) => [JSON.stringify(secret).includes('"w"'), secret.valueVersion]);
+    expect(new Map(versions as [boolean, number][])).toEqual(
+      new Map([
+        [false, 1],
+        [true, 2],
+      ]),
+    );
+  });
+
   it("says of nothing that is not in the file that it was replaced there", async () => {
     writeFileSync(path, FILE);
     const done = await cli("--env-file", path, "--recognised", "--replace", "--entry", "X=1");

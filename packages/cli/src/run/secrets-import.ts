@@ -5,6 +5,7 @@ import { readFile, realpath } from "node:fs/promises";
 import {
   isAivaultError,
   type WireClaim,
+  type WireScope,
   type WireSecret,
   type WireSecretCreated,
 } from "@aivault/client";
@@ -158,14 +159,27 @@ async function createOrRotate(
   operator: OperatorClient,
   name: string,
   value: Uint8Array,
-  scope: ReturnType<typeof scopeFromFlags>,
+  scope: WireScope | undefined,
 ): Promise<WireSecretCreated | WireSecret> {
   try {
     return await operator.createSecret({ name, ...(scope === undefined ? {} : { scope }) }, value);
   } catch (error) {
     if (!isAivaultError(error) || error.code !== "conflict") throw error;
-    return await operator.rotateSecret(name, value);
+    const there = scope === undefined ? name : await idWithin(operator, name, scope);
+    if (there === null) throw error;
+    return await operator.rotateSecret(there, value);
   }
+}
+
+// By its name alone the daemon finds the global secret, which is another one.
+async function idWithin(
+  operator: OperatorClient,
+  name: string,
+  scope: WireScope,
+): Promise<string | null> {
+  const secrets = await operator.secrets({ scope });
+  const found = secrets.find((secret) => secret.name === name || secret.aliases.includes(name));
+  return found?.secretId ?? null;
 }
 
 /** Put look-alikes in the file, if that is wanted. */
