@@ -21,6 +21,9 @@ import { secretShape } from "../shapes.ts";
 
 const CLIENT_SECRET: SecretKind = { flag: "client-secret", what: "client secret", optional: true };
 
+/** More than any login lasts: the daemon's clock may be far ahead of one that was put back. */
+const WAIT_MS_MAX = 60 * 60_000;
+
 type Finished = Extract<WireOAuthResult, { done: true }>;
 
 export async function runLogin(context: Context): Promise<number> {
@@ -61,7 +64,9 @@ async function browserCallback(
   loopback: Loopback,
 ): Promise<WireOAuthCallback> {
   const { signal } = context;
-  const late = AbortSignal.timeout(Math.max(0, login.expiresAtMs - Date.now()));
+  const late = AbortSignal.timeout(
+    Math.min(Math.max(0, login.expiresAtMs - Date.now()), WAIT_MS_MAX),
+  );
   const answered = new AbortController();
   void offerBrowser(context, login.authorizationUrl, answered.signal);
   try {
