@@ -69,6 +69,17 @@ describe("aivault invoke", () => {
     });
   });
 
+  it("lets no provider's reason phrase steer the terminal", async () => {
+    const { env } = await start({
+      [PROXY]: (_: unknown, response: ServerResponse) =>
+        response.writeHead(404, "No\u009b2Jt", proxied).end("gone"),
+    });
+    const argv = ["invoke", "openai/chat", "-X", "POST", "--path", "/v1/chat"];
+    expect(await aivault(argv, { env })).toMatchObject({
+      stderr: "aivault: the provider answered 404 No\\u{9b}2Jt\n",
+    });
+  });
+
   it("prints status and headers first with --include", async () => {
     const { env } = await start({
       [PROXY]: (_: unknown, response: ServerResponse) =>

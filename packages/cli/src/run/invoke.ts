@@ -11,6 +11,7 @@ import { isOn, text } from "../args.ts";
 import type { Context } from "../context.ts";
 import { CliError, usageError } from "../errors.ts";
 import { EXIT } from "../exit-status.ts";
+import { printable } from "../output.ts";
 import {
   completeRequest,
   envelopeFromPayload,
@@ -155,7 +156,9 @@ function headText(response: InvokeResponse): string {
  */
 export function statusOf({ args, out }: Context, response: InvokeResponse): number {
   if (response.status < 400) return EXIT.done;
-  const said = `the provider answered ${`${response.status} ${response.statusText}`.trim()}`;
+  const said = printable(
+    `the provider answered ${`${response.status} ${response.statusText}`.trim()}`,
+  );
   if (!isOn(args, "fail")) {
     out.note(said);
     return EXIT.done;
