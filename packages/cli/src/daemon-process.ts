@@ -69,6 +69,16 @@ export async function isListening(socket: string): Promise<boolean> {
   }
 }
 
+/** Whether there is a process `pid`, whoever's it is. */
+export function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === "EPERM";
+  }
+}
+
 /**
  * Start a daemon that outlives this process, and wait until it listens.
  *

@@ -2,7 +2,7 @@ import { chmod, lstat, readdir, readFile, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { isOn } from "../args.ts";
 import type { Context } from "../context.ts";
-import { isListening } from "../daemon-process.ts";
+import { isAlive, isListening } from "../daemon-process.ts";
 import { type Finding, fixed, ok, warning, wrong } from "./finding.ts";
 
 /** The vault's files: whose they are, who may reach them, and what a crash left. */
@@ -122,15 +122,6 @@ async function lock({ session }: Context): Promise<readonly Finding[]> {
       `if it is an aivaultd that hangs or has other sockets, end it: kill ${owner}`,
     ),
   ];
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === "EPERM";
-  }
 }
 
 /** Whether `path`, if it exists, is ours and nobody else's. */

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { wantsJson } from "../args.ts";
 import type { Context } from "../context.ts";
-import { daemonBin, isListening, startDaemonProcess } from "../daemon-process.ts";
+import { daemonBin, isAlive, isListening, startDaemonProcess } from "../daemon-process.ts";
 import { CliError } from "../errors.ts";
 
 const STOP_MS = 15_000;
@@ -49,13 +49,4 @@ async function stop({ session }: Context): Promise<boolean> {
     await sleep(20);
   }
   return true;
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === "EPERM";
-  }
 }
