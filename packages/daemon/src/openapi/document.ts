@@ -101,10 +101,11 @@ export function openApiDocument(): JsonObject {
       version: String(PROTOCOL_VERSION),
       summary: "Callers use secrets; they never hold them.",
       description:
-        "HTTP/1.1 on unix sockets: one for callers, one for the vault's operator; and, when asked for, on " +
-        "loopback TCP for callers, with TLS or without, where HTTP/2 is served too. `x-aivault-sockets` says where an operation exists; elsewhere it " +
-        "does not. docs/protocol.md has what a schema cannot say. A request with `Origin`, or with " +
-        "another `Host` than the server's, is refused everywhere.",
+        "HTTP/1.1 on unix sockets: one for callers, one for the vault's operator; and, when asked for, " +
+        "on loopback TCP for callers, with TLS or without, where HTTP/2 is served too. " +
+        "`x-aivault-sockets` says where an operation exists; elsewhere it does not. docs/protocol.md " +
+        "has what a schema cannot say. A request with `Origin`, or with another `Host` than the " +
+        "server's, is refused everywhere.",
       license: { name: "Apache-2.0", identifier: "Apache-2.0" },
     },
     servers: [
