@@ -194,6 +194,14 @@ describe("a token that is bound to a key", () => {
     expect(await standIn.requests()).toEqual([]);
   });
 
+  it("has a body of at most 8 MiB, which is refused unread", async () => {
+    const token = await mint();
+    const answer = await send({ token }, ({ headers }) => {
+      headers["content-length"] = String(8 * 1024 * 1024 + 1);
+    });
+    expect(outcome(answer)).toEqual([413, "request_too_large", undefined]);
+  });
+
   it("G12: is refused when somebody sends it elsewhere", async () => {
     const token = await mint();
     const options = signed({ token, method: "GET", path: "/aivault/capabilities", body: null });
