@@ -3,7 +3,8 @@
 // take turns in one run, and are compared round by round: only ratios travel.
 //
 //   node bench/audit.bench.mjs [rounds] [seconds]
-import { developmentDaemon, load, median, targetsOf } from "./daemon.mjs";
+import { developmentDaemon, load, targetsOf } from "./daemon.mjs";
+import { median } from "./measure.mjs";
 
 const ROUNDS = Number(process.argv[2] ?? 5);
 const SECONDS = Number(process.argv[3] ?? 5);

@@ -1,15 +1,14 @@
 // `aivaultd` as a process of its own, started, asked and measured from outside.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import http from "node:http";
 import { text } from "node:stream/consumers";
 import { setTimeout as sleep } from "node:timers/promises";
 import { AIVAULTD } from "../e2e/support/run.mjs";
+import { cpuMs, residentBytes } from "./measure.mjs";
 
 const POLL_MS = 2;
-/** What the kernel counts processor time in; a second has a hundred on every Linux there is. */
-const TICKS_PER_SECOND = 100;
 
 /** Ask at a unix socket; resolves with the answer's text. Anything but 200 is an error. */
 export async function ask(socketPath, method, path, body) {
@@ -53,25 +52,18 @@ export async function startDaemon({ socket, env, imports = [] }) {
   };
   while (!(await isUp())) await sleep(POLL_MS);
   const readyMs = Number(process.hrtime.bigint() - started) / 1e6;
-  const proc = (file) => readFileSync(`/proc/${child.pid}/${file}`, "utf8");
   return {
     /** From the start of the process to its first answer. */
     readyMs,
     socket,
     operatorSocket: socket.replace(/\.sock$/, ".operator.sock"),
     /** Resident memory. */
-    memoryMb: () => Number(/VmRSS:\s+(\d+) kB/.exec(proc("status"))?.[1]) / 1024,
+    memoryMb: () => residentBytes(child.pid) / 1_048_576,
     /** Processor time of all its threads so far. */
-    cpuMs() {
-      const fields = proc("stat").split(") ")[1].split(" ");
-      return ((Number(fields[11]) + Number(fields[12])) * 1000) / TICKS_PER_SECOND;
-    },
+    cpuMs: () => cpuMs(child.pid),
     async stop() {
       child.kill("SIGTERM");
       await exited;
     },
   };
 }
-
-/** The middle one. */
-export const median = (values) => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)];

@@ -3,12 +3,12 @@
 import { spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
-import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { text } from "node:stream/consumers";
 import { AIVAULTD, aivault } from "../e2e/support/run.mjs";
 import { createTempHome } from "../e2e/support/temp-home.mjs";
+import { cpuMs, median } from "./measure.mjs";
 
 const HOST = "api.openai.com";
 const here = (name) => new URL(name, import.meta.url).pathname;
@@ -115,37 +115,19 @@ export function targetsOf(daemon, model, promptChars = 900) {
   };
 }
 
-/** Seconds of processor time that a process has used so far (Linux), or NaN. */
-function cpuSeconds(pid) {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
-    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-    return (Number(fields[11]) + Number(fields[12])) / 100;
-  } catch {
-    return Number.NaN;
-  }
-}
-
-/** Bytes of memory that a process has resident (Linux). */
-export function residentBytes(pid) {
-  return Number(readFileSync(`/proc/${pid}/statm`, "latin1").split(" ")[1]) * 4096;
-}
-
 /** Puts load on a target; what `load.mjs` says, and the target's processor time for each request. */
 export async function load({ pid, ...target }, settings) {
   const child = spawn(process.execPath, [here("load.mjs")], {
     stdio: ["pipe", "pipe", "inherit"],
   });
-  const before = cpuSeconds(pid);
+  const before = cpuMs(pid);
   child.stdin.end(JSON.stringify({ ...target, ...settings }));
   const result = JSON.parse(await text(child.stdout));
-  const cpuMicros = (cpuSeconds(pid) - before) * 1e6;
+  const cpuMicros = (cpuMs(pid) - before) * 1e3;
   if (result.errors > 0) throw new Error(`${result.errors} requests failed`);
   const all = result.requests + result.warmRequests;
   return { ...result, cpuMicros: cpuMicros / all };
 }
-
-export const median = (values) => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)];
 
 /** Measures the two in turn, so that a machine that slows down does so for both. */
 export async function compare(floor, ours, settings, rounds) {

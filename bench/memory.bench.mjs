@@ -3,7 +3,8 @@
 //
 //   node bench/memory.bench.mjs [requests]      100000 unless told
 import { setTimeout as sleep } from "node:timers/promises";
-import { developmentDaemon, load, residentBytes, targetsOf } from "./daemon.mjs";
+import { developmentDaemon, load, targetsOf } from "./daemon.mjs";
+import { residentBytes } from "./measure.mjs";
 
 const requests = Number(process.argv[2] ?? 100_000);
 const STEPS = 10;

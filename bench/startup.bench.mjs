@@ -2,6 +2,7 @@
 // a machine that speeds up or slows down does so for all of them. Prints medians and ratios.
 import { spawnSync } from "node:child_process";
 import { developmentDaemon } from "./daemon.mjs";
+import { median } from "./measure.mjs";
 
 const RUNS = Number(process.argv[2] ?? 15);
 const aivault = new URL("../packages/cli/dist/main.cjs", import.meta.url).pathname;
@@ -27,7 +28,6 @@ for (let run = 0; run <= RUNS; run += 1) {
 }
 await daemon.close();
 
-const median = (values) => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)];
 const base = median(times["node -e 0"]);
 for (const [name, values] of Object.entries(times)) {
   const ms = median(values);

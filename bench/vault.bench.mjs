@@ -12,7 +12,8 @@ import { fileKeyProvider, openFileStore, systemRandom } from "@aivault/vault-cor
 import { aivault } from "../e2e/support/run.mjs";
 import { startStandIn } from "../e2e/support/start-stand-in.mjs";
 import { createTempHome } from "../e2e/support/temp-home.mjs";
-import { ask, median, startDaemon } from "./daemon-process.mjs";
+import { ask, startDaemon } from "./daemon-process.mjs";
+import { median } from "./measure.mjs";
 
 const FEW = 100;
 // A change of many secrets writes every shard of the manifest, however few are in it.
