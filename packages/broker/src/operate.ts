@@ -106,12 +106,14 @@ export async function createCredential(
 /** Made by storing a secret, and about the same account as far as it goes: nobody decided anything there. */
 function isProvisionedLike(
   existing: CredentialDocument | null,
-  { provider, scope }: CredentialDocument,
+  { provider, scope, secrets }: CredentialDocument,
 ): boolean {
   return (
     existing?.origin === "registry" &&
     existing.provider === provider &&
-    JSON.stringify(existing.scope) === JSON.stringify(scope)
+    JSON.stringify(existing.scope) === JSON.stringify(scope) &&
+    // Another secret is another account.
+    Object.entries(secrets).every(([name, id]) => (existing.secrets[name] ?? id) === id)
   );
 }
 

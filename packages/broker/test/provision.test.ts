@@ -304,6 +304,10 @@ describe("credentials and capabilities made by hand", () => {
     await expect(
       harness.broker.createCredential({ ...shop, scope: elsewhere }),
     ).rejects.toMatchObject(conflict);
+    await store("OTHER_SHOP_TOKEN", "shpat_2123456789abcdef0123456789abcdef");
+    await expect(
+      harness.broker.createCredential({ ...shop, secrets: { secret: "OTHER_SHOP_TOKEN" } }),
+    ).rejects.toMatchObject(conflict);
     expect((await harness.broker.createCredential(shop)).hosts).toEqual(["acme.myshopify.com"]);
     await expect(harness.broker.createCredential(shop)).rejects.toMatchObject(conflict);
     // Nor does storing the secret again undo it.
