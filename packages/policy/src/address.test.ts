@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { checkAddresses, classifyAddress } from "./address.ts";
+import { checkAddresses, checkInternalAddresses, classifyAddress } from "./address.ts";
 
 const blocked = expect.objectContaining({ ok: false, reason: "address_blocked" });
 
@@ -123,5 +123,37 @@ describe("checkAddresses", () => {
     expect(checkAddresses(["10.0.0.8"], ["10.0.0.7"])).toEqual(blocked);
     expect(checkAddresses(["10.0.0.7"], ["10.0.0.0/8"])).toEqual(blocked);
     expect(checkAddresses(["nonsense"], ["nonsense"])).toEqual(blocked);
+  });
+});
+
+describe("checkInternalAddresses", () => {
+  const accepts = (addresses: readonly string[], host: string) =>
+    checkInternalAddresses(addresses, host).ok;
+
+  it.each(["127.0.0.1", "::1", "10.0.0.7", "192.168.1.4", "100.64.0.9", "fd12::7", "8.8.8.8"])(
+    "lets a name that an operator allowed lead to %s",
+    (address) => {
+      expect(accepts([address], "build.internal")).toBe(true);
+    },
+  );
+
+  it.each([
+    ..."169.254.169.254 169.254.170.2 fe80::1 100.100.100.200 168.63.129.16 192.0.0.192".split(" "),
+    ..."fd00:ec2::254 fd20:ce::254 0.0.0.0 :: 224.0.0.1 255.255.255.255 ff02::1".split(" "),
+    ..."::ffff:10.0.0.7 64:ff9b::a00:7 2002:a00:7:: ::7f00:1 240.0.0.1 nonsense".split(" "),
+  ])("G5: does not let such a name lead to %s", (address) => {
+    expect(checkInternalAddresses([address], "build.internal")).toEqual(blocked);
+    expect(checkInternalAddresses(["10.0.0.7", address], "build.internal")).toEqual(blocked);
+  });
+
+  it("G5: admits a metadata address only where the exception is that address", () => {
+    expect(accepts(["169.254.169.254"], "169.254.169.254")).toBe(true);
+    expect(accepts(["FD00:ec2:0::254"], "fd00:ec2::254")).toBe(true);
+    expect(checkInternalAddresses(["169.254.169.253"], "169.254.169.254")).toEqual(blocked);
+    expect(checkInternalAddresses(["10.0.0.8"], "10.0.0.7")).toEqual(blocked);
+  });
+
+  it("refuses an empty answer", () => {
+    expect(checkInternalAddresses([], "build.internal")).toEqual(blocked);
   });
 });

@@ -76,10 +76,12 @@ function classifyIpv6(ip: ipaddr.IPv6): AddressClass {
   return ip.match(GLOBAL_UNICAST) ? PUBLIC : blocked("reserved");
 }
 
+const SHARED = "shared (carrier-grade NAT)";
+
 const RANGE_NAMES: Readonly<Record<string, string>> = {
   linkLocal: "link-local",
   uniqueLocal: "private",
-  carrierGradeNat: "shared (carrier-grade NAT)",
+  carrierGradeNat: SHARED,
   ipv4Mapped: "embedded IPv4",
   rfc6145: "embedded IPv4",
   rfc6052: "embedded IPv4",
@@ -124,9 +126,79 @@ export function checkAddresses(
   return accept(addresses);
 }
 
+/** Where clouds answer whoever asks from inside with that machine's own credentials. */
+const METADATA: readonly string[] = [
+  // Everything link-local: AWS, Azure, Google Cloud, DigitalOcean, Oracle, and ECS's own address.
+  "169.254.0.0/16",
+  "fe80::/10",
+  "100.100.100.200/32", // Alibaba Cloud
+  "168.63.129.16/32", // Azure's platform address
+  "192.0.0.192/32", // Oracle Cloud
+  "fd00:ec2::/32", // AWS
+  "fd20:ce::254/128", // Google Cloud
+];
+
+const METADATA_RANGES = METADATA.map((range) => ipaddr.parseCIDR(range));
+
+/**
+ * Check the addresses of a host that an operator allowed although it is internal.
+ *
+ * A name vouches for what such services live on: loopback, private, shared and public addresses. It does
+ * not vouch for link-local and metadata addresses, nor for those that embed another, since whoever answers
+ * for the name would choose them. An exception that is itself an address admits that address and no other.
+ *
+ * @param addresses - All that the resolver returned, or the host itself.
+ * @param host - As the exception names it.
+ * @returns The addresses in the order given, or `address_blocked`.
+ */
+export function checkInternalAddresses(
+  addresses: readonly string[],
+  host: string,
+): Result<readonly string[]> {
+  const own = canonicalAddress(host);
+  const bad = addresses.find((address) => {
+    const canonical = canonicalAddress(address);
+    if (canonical === null) return true;
+    return own === null ? !isServiceAddress(address) : canonical !== own;
+  });
+  if (bad === undefined && addresses.length > 0) return accept(addresses);
+  return forbid(
+    "address_blocked",
+    bad === undefined
+      ? "the internal host has no address; check its spelling and the resolver"
+      : `the internal host resolves to ${quote(bad)}, for which a name cannot vouch; an operator can allow exactly that address`,
+  );
+}
+
+/** What services inside a network live on, besides public addresses. */
+const SERVICE_CLASSES: ReadonlySet<string> = new Set(["loopback", "private", SHARED]);
+/** What else one machine can have as its address. */
+const SINGLE_CLASSES: ReadonlySet<string> = new Set(["link-local", "metadata", "reserved"]);
+
+function isServiceAddress(address: string): boolean {
+  const ip = ipaddr.parse(address);
+  const isMetadata = METADATA_RANGES.some(
+    ([range, bits]) => range.kind() === ip.kind() && ip.match(range, bits),
+  );
+  const found = classifyAddress(address);
+  return !isMetadata && (found.public || SERVICE_CLASSES.has(found.why));
+}
+
+/**
+ * The canonical text of an address of one machine, or null: any (0.0.0.0), broadcast and multicast
+ * addresses are none, and one that embeds another leads to a machine by way of a third.
+ */
+export function unicastAddress(text: string): string | null {
+  const address = canonicalAddress(text);
+  if (address === null) return null;
+  const found = classifyAddress(address);
+  const isOne = found.public || SERVICE_CLASSES.has(found.why) || SINGLE_CLASSES.has(found.why);
+  return isOne ? address : null;
+}
+
 /** One text per address, or null: `FD00:0::7` and `fd00::7` are the same exception. */
 function canonicalAddress(address: string): string | null {
   if (ipaddr.IPv4.isValidFourPartDecimal(address)) return ipaddr.IPv4.parse(address).toString();
   if (address.includes("%") || !ipaddr.IPv6.isValid(address)) return null;
-  return ipaddr.IPv6.parse(address).toNormalizedString();
+  return ipaddr.IPv6.parse(address).toRFC5952String();
 }

@@ -1,5 +1,12 @@
 import { describe, expect, it } from "vitest";
-import { deriveHost, hostMatches, parseHost, parseHostPattern, parseInternalHost } from "./host.ts";
+import {
+  deriveHost,
+  formatInternalHost,
+  hostMatches,
+  parseHost,
+  parseHostPattern,
+  parseInternalHost,
+} from "./host.ts";
 
 const invalid = expect.objectContaining({ ok: false, code: "invalid_request" });
 const notAllowed = expect.objectContaining({ ok: false, reason: "host_not_allowed" });
@@ -161,8 +168,58 @@ describe("parseInternalHost", () => {
     "-a:1",
     "[::1]",
     "a..b:1",
-  ])("refuses %s", (text) => {
+    "*:443",
+    "*.internal:443",
+    "10.0.0.0/8:443",
+    "[fd00::/8]:443",
+    "10.0.0.*:443",
+    "10.0.0.1-10.0.0.9:443",
+    "build:*",
+    "build:1-1024",
+    "build:443,443",
+    "build.:443",
+    "user@build:443",
+    "https://build:443",
+  ])("G5: refuses %s, for an exception is one host and one port", (text) => {
     expect(parseInternalHost(text)).toEqual(invalid);
+  });
+
+  it.each(["127.1:443", "2130706433:443", "0x7f.0.0.1:443", "010.0.0.1:443", "build.0x10:443"])(
+    "G5: refuses %s, which a resolver reads as another address",
+    (text) => {
+      expect(parseInternalHost(text)).toEqual(invalid);
+    },
+  );
+
+  it.each([
+    "0.0.0.0:443",
+    "0.1.2.3:443",
+    "255.255.255.255:443",
+    "224.0.0.1:443",
+    "[::]:443",
+    "[ff02::1]:443",
+    "[::ffff:10.0.0.7]:443",
+    "[64:ff9b::a00:7]:443",
+    "[2002:a00:7::]:443",
+    "[10.0.0.7]:443",
+    "[fe80::1%25eth0]:443",
+    "[:::]:443",
+  ])("G5: refuses %s, which is no address of one machine", (text) => {
+    expect(parseInternalHost(text)).toEqual(invalid);
+  });
+
+  it("has one spelling for each address, and reads what it writes", () => {
+    for (const text of ["[FD00:0:0:0:0:0:0:7]:443", "[fd00:0::7]:443", "[fd00::7]:443"]) {
+      const read = parseInternalHost(text);
+      expect(read).toEqual({ ok: true, value: { host: "fd00::7", port: 443 } });
+      if (read.ok) expect(formatInternalHost(read.value)).toBe("[fd00::7]:443");
+    }
+    expect(formatInternalHost({ host: "build.internal", port: 8443 })).toBe("build.internal:8443");
+  });
+
+  it("takes a metadata address where it is named exactly", () => {
+    expect(parseInternalHost("169.254.169.254:443").ok).toBe(true);
+    expect(parseInternalHost("[fd00:ec2::254]:443").ok).toBe(true);
   });
 });
 

@@ -1,3 +1,4 @@
+import { unicastAddress } from "./address.ts";
 import { decodePunycode, encodePunycode } from "./punycode.ts";
 import { accept, forbid, invalid, listChoices, quote, type Result } from "./result.ts";
 
@@ -194,21 +195,36 @@ export interface InternalHost {
 /**
  * Read an operator's exception (`build.internal:8443`, `10.0.0.7:443`, `[fd00::7]:443`).
  *
- * The port must be written: an exception admits one service, not a machine. Such a host is exempt from
- * the rules for names and addresses, and from nothing else.
+ * The port must be written: an exception admits one service, not a machine. There is no wildcard and no
+ * range. Such a host is exempt from the rules for names and addresses, and from nothing else.
+ *
+ * @returns The exception with its address in canonical form, so that one service has one spelling.
  */
 export function parseInternalHost(text: string): Result<InternalHost> {
   const parts = /^(?:\[([0-9a-fA-F:.]{2,45})\]|([0-9a-zA-Z.-]{1,253})):([1-9][0-9]{0,4})$/.exec(
     text,
   );
   const port = Number(parts?.[3]);
-  const host = (parts?.[1] ?? parts?.[2])?.toLowerCase();
-  const named =
-    host !== undefined && (parts?.[1] !== undefined || host.split(".").every((l) => LABEL.test(l)));
-  if (!named || port > 65_535) {
+  const host = readInternalName(parts?.[1] ?? null, parts?.[2]?.toLowerCase() ?? "");
+  if (host === null || port > 65_535) {
     return invalid(
-      `${quote(text)} is not an internal host: write \`host:port\` or \`[address]:port\``,
+      `${quote(text)} is not an internal host: write \`host:port\` or \`[address]:port\`, one host and one port`,
     );
   }
   return accept({ host, port });
+}
+
+/** An exception as it is written; {@link parseInternalHost} reads it back. */
+export function formatInternalHost({ host, port }: InternalHost): string {
+  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
+function readInternalName(bracketed: string | null, name: string): string | null {
+  if (bracketed !== null) {
+    return bracketed.includes(":") ? unicastAddress(bracketed) : null;
+  }
+  const labels = name.split(".");
+  // `127.1` and `2130706433` are addresses to a resolver, and would be other texts than what is compared.
+  if (NUMBER_LABEL.test(labels.at(-1) as string)) return unicastAddress(name);
+  return labels.every((label) => LABEL.test(label)) ? name : null;
 }

@@ -1,6 +1,7 @@
 export {
   type AddressClass,
   checkAddresses,
+  checkInternalAddresses,
   classifyAddress,
 } from "./address.ts";
 export { isCapabilityPattern, matchesCapability } from "./capability-pattern.ts";
@@ -26,6 +27,7 @@ export {
 } from "./headers.ts";
 export {
   deriveHost,
+  formatInternalHost,
   type HostPattern,
   hostMatches,
   type InternalHost,

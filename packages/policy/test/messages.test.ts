@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 import {
   allows,
   checkAddresses,
+  checkInternalAddresses,
   checkJsonContentType,
   type Denial,
   deriveHost,
@@ -64,6 +65,8 @@ describe("what policy says", () => {
         deriveHost("*.a.com", ["x.a.com", "y.a.com"]),
         parseInternalHost("build"),
         parseInternalHost("-:1"),
+        checkInternalAddresses(["169.254.169.254"], "build"),
+        checkInternalAddresses([], "build"),
       ),
     ).toMatchInlineSnapshot(`
       "invalid_request: a host name has 1 to 253 characters
@@ -78,8 +81,10 @@ describe("what policy says", () => {
       host_not_allowed: the credential may not go to \`a.com\`; its hosts: b.com
       host_not_allowed: the credential may not go to \`a.com\`; its hosts: none
       host_not_allowed: more than one host fits \`*.a.com\`: x.a.com, y.a.com; name one in the credential
-      invalid_request: \`build\` is not an internal host: write \`host:port\` or \`[address]:port\`
-      invalid_request: \`-:1\` is not an internal host: write \`host:port\` or \`[address]:port\`"
+      invalid_request: \`build\` is not an internal host: write \`host:port\` or \`[address]:port\`, one host and one port
+      invalid_request: \`-:1\` is not an internal host: write \`host:port\` or \`[address]:port\`, one host and one port
+      address_blocked: the internal host resolves to \`169.254.169.254\`, for which a name cannot vouch; an operator can allow exactly that address
+      address_blocked: the internal host has no address; check its spelling and the resolver"
     `);
   });
 
