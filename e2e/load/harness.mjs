@@ -3,7 +3,7 @@
 // requests to it, what the kernel says of it, what its audit log says of what was done, and a verdict.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { appendFileSync, readdirSync, readFileSync } from "node:fs";
+import { appendFileSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { request as httpRequest } from "node:http";
 import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
@@ -142,12 +142,20 @@ export class Rig {
    * @property {readonly string[]} [node] - Of Node itself.
    * @property {Record<string, string>} [env]
    * @property {number} [descriptors] - `ulimit -n`.
+   * @property {string} [nameServer] - Who is asked for names. Needs root: it is put into a mount namespace.
    * @param {StartOptions} [options]
    */
-  async start({ port = 0, node = [], env = {}, descriptors } = {}) {
+  async start({ port = 0, node = [], env = {}, descriptors, nameServer } = {}) {
     const program = [process.execPath, ...node, AIVAULTD, "--listen", `127.0.0.1:${port}`];
     const limited = ["sh", "-c", `ulimit -n ${descriptors} && exec "$0" "$@"`, ...program];
-    const [command = "", ...rest] = descriptors === undefined ? program : limited;
+    const apart = () => {
+      const file = join(this.home.home, "resolv.conf");
+      writeFileSync(file, `nameserver ${nameServer}\n`);
+      const script = 'mount --bind "$0" /etc/resolv.conf && exec "$@"';
+      return ["unshare", "--mount", "sh", "-c", script, file, ...program];
+    };
+    const arranged = descriptors === undefined ? program : limited;
+    const [command = "", ...rest] = nameServer === undefined ? arranged : apart();
     const child = spawn(command, rest, {
       env: {
         PATH: process.env["PATH"] ?? "",

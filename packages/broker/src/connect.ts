@@ -1,5 +1,4 @@
 import { createPrivateKey } from "node:crypto";
-import { lookup } from "node:dns";
 import {
   BlockList,
   connect as connectTcp,
@@ -16,6 +15,7 @@ import {
 } from "node:tls";
 import { checkAddresses } from "@aivault/policy";
 import { BrokerError } from "./errors.ts";
+import { type LookUp, systemLookUp } from "./look-up.ts";
 import type { ClientCertificate } from "./upstream.ts";
 
 /** How connections to providers are made. */
@@ -33,6 +33,10 @@ export interface ConnectOptions {
   readonly allowHttpLocal?: boolean;
   /** Exact hosts and ports whose addresses the operator vouches for. */
   readonly allowedInternal?: readonly { readonly host: string; readonly port: number }[];
+  /** How names are found; default: {@link systemLookUp}. What it finds is checked here. */
+  readonly lookUp?: LookUp;
+  /** Milliseconds for a connection to be there, from the look-up to the end of the handshake. Default 5 s. */
+  readonly connectMs?: number;
 }
 
 /** Where a connection goes. */
@@ -46,8 +50,7 @@ export interface Endpoint {
 /** Handed over once; the error is the one to report. */
 export type Connected = (error: BrokerError | null, socket: Socket | null) => void;
 
-/** A connection attempt ends after this even when no request waits for it any more. */
-const CONNECT_MS_MAX = 60_000;
+const CONNECT_MS = 5_000;
 
 const loopback = new BlockList();
 loopback.addSubnet("127.0.0.0", 8, "ipv4");
@@ -90,11 +93,57 @@ export function createConnect(
   // Here and not in the first connection: the certificate's buffers are wiped after `send` returns.
   if (certificate !== undefined) secureContext();
   return (endpoint, done) => {
+    const attempt = new Attempt(endpoint.host, options.connectMs ?? CONNECT_MS, done);
     findAddresses(endpoint, options, (error, found) => {
-      if (found === null) done(error, null);
-      else open(endpoint, found, options, secureContext, done);
+      // A name that is found too late is of no use: the deadline was the whole attempt's.
+      if (attempt.isOver) return;
+      if (found === null) attempt.fail(error);
+      else open(endpoint, found, options, secureContext, attempt);
     });
   };
+}
+
+/** One attempt to connect: it ends once, by what happens first, and by its deadline at the latest. */
+class Attempt {
+  isOver = false;
+  readonly #done: Connected;
+  readonly #timer: NodeJS.Timeout;
+  #socket: Socket | null = null;
+
+  constructor(host: string, connectMs: number, done: Connected) {
+    this.#done = done;
+    this.#timer = setTimeout(() => {
+      const message =
+        this.#socket === null
+          ? `the name \`${host}\` was not resolved within ${connectMs} ms`
+          : `no connection to \`${host}\` within ${connectMs} ms`;
+      this.fail(new BrokerError("upstream_unreachable", message));
+    }, connectMs);
+  }
+
+  /** @param socket - Destroyed when the attempt fails. */
+  begin(socket: Socket): void {
+    this.#socket = socket;
+  }
+
+  fail(error: BrokerError | null): void {
+    if (this.isOver) return;
+    this.#end();
+    // A socket may fail twice, and an error nobody listens to would end the process.
+    this.#socket?.on("error", () => {}).destroy();
+    this.#done(error, null);
+  }
+
+  succeed(socket: Socket): void {
+    if (this.isOver) return;
+    this.#end();
+    this.#done(null, socket);
+  }
+
+  #end(): void {
+    this.isOver = true;
+    clearTimeout(this.#timer);
+  }
 }
 
 /** The key, decrypted if it has to be. What OpenSSL and Node copy of it cannot be wiped. */
@@ -136,17 +185,10 @@ function findAddresses(
     check([host]);
     return;
   }
-  lookup(host, { all: true }, (error, answers) => {
-    if (error !== null || answers.length === 0) {
-      done(
-        new BrokerError("upstream_unreachable", `the name \`${host}\` cannot be resolved`, {
-          cause: error,
-        }),
-        null,
-      );
-      return;
-    }
-    check(answers.map(({ address }) => address));
+  const { lookUp = systemLookUp } = options;
+  lookUp(host).then(check, (cause: unknown) => {
+    const message = `the name \`${host}\` cannot be resolved`;
+    done(new BrokerError("upstream_unreachable", message, { cause }), null);
   });
 }
 
@@ -164,7 +206,7 @@ function open(
   { addresses, port }: Addresses,
   options: ConnectOptions,
   secureContext: () => SecureContext,
-  done: Connected,
+  attempt: Attempt,
 ): void {
   if (scheme === "http") {
     const local = addresses.every((address) =>
@@ -172,7 +214,7 @@ function open(
     );
     if (options.allowHttpLocal !== true || !local) {
       const message = `\`${host}\` would be called without TLS; only https is allowed`;
-      done(new BrokerError("policy_violation", message, { reason: "host_not_allowed" }), null);
+      attempt.fail(new BrokerError("policy_violation", message, { reason: "host_not_allowed" }));
       return;
     }
   }
@@ -205,25 +247,13 @@ function open(
           rejectUnauthorized: true,
           ALPNProtocols: ["http/1.1"],
         });
-  const fail = (error: Error) => {
-    socket.off(ready, succeed);
-    // A socket may fail twice, and an error nobody listens to would end the process.
-    socket.on("error", () => {});
-    socket.destroy();
-    done(unreachable(host, error), null);
-  };
-  const succeed = () => {
-    clearTimeout(timer);
-    socket.off("error", fail);
-    done(null, socket);
-  };
-  const ready = scheme === "http" ? "connect" : "secureConnect";
-  const timer = setTimeout(() => {
-    socket.destroy(Object.assign(new Error("timed out"), { code: "ETIMEDOUT" }));
-  }, CONNECT_MS_MAX);
-  timer.unref();
+  attempt.begin(socket);
+  const fail = (error: Error) => attempt.fail(unreachable(host, error));
   socket.once("error", fail);
-  socket.once(ready, succeed);
+  socket.once(scheme === "http" ? "connect" : "secureConnect", () => {
+    socket.off("error", fail);
+    attempt.succeed(socket);
+  });
 }
 
 /** The failure without addresses or certificate texts, which are the cause's business. */

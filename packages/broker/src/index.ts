@@ -21,10 +21,18 @@ export type {
   ResponseSink,
   Upload,
 } from "./invocation.ts";
+export type { LookUp } from "./look-up.ts";
 export type { NeedsLogin } from "./oauth-tokens.ts";
 export type { ServedBy, ServedCapability } from "./served-by.ts";
 export type { BrokerSettings } from "./settings.ts";
 export { type SocketHead, webSocketAccept } from "./socket-relay.ts";
+export {
+  addClientSecret,
+  askEndpoint,
+  type EndpointAnswer,
+  type EndpointRequest,
+  isErrorCode,
+} from "./token-endpoint.ts";
 export type { DecisionStage, DecisionStep } from "./trace.ts";
 export { createUndiciUpstream, type UndiciUpstreamOptions } from "./undici-upstream.ts";
 export type {

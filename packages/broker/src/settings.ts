@@ -2,7 +2,7 @@ import type { UpstreamLimits } from "./upstream.ts";
 
 /** What an operator may set for every invocation; a capability's policy document may lower it. */
 export interface BrokerSettings {
-  /** Deadlines in milliseconds. Defaults: connect 10 s, head 5 min, idle 5 min, all 1 h. */
+  /** Deadlines in milliseconds. Defaults: a free connection 10 s, head 5 min, idle 5 min, all 1 h. */
   readonly deadlines?: Partial<UpstreamLimits>;
   /** Bytes of a request body. Default 256 MiB. */
   readonly requestBytesMax?: number;

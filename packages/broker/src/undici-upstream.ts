@@ -184,7 +184,7 @@ class UndiciExchange implements Dispatcher.DispatchHandler, UpstreamControl {
   /** undici has it. Most often a connection is there, and it has been sent already. */
   dispatched(): void {
     if (this.#controller !== null || this.#settled) return;
-    this.#connectTimer = this.#startTimer(this.#request.limits.connectMs, "no connection");
+    this.#connectTimer = this.#startTimer(this.#request.limits.connectMs, "no free connection");
   }
 
   pause(): void {

@@ -3,7 +3,7 @@ import type { BrokerError } from "./errors.ts";
 
 /** Deadlines of one exchange, in milliseconds; 0 means none. */
 export interface UpstreamLimits {
-  /** From the start until a connection is there. */
+  /** From the start until a connection is free. Making one has a deadline of its own. */
   readonly connectMs: number;
   /** From the end of the request until the response's head. */
   readonly headersMs: number;

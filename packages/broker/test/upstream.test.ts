@@ -1,7 +1,8 @@
 import { execFile } from "node:child_process";
+import { once } from "node:events";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
+import { type AddressInfo, createServer as createTcpServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -98,6 +99,11 @@ describe("createUndiciUpstream", () => {
     expect(error).toMatchObject({ code: "policy_violation", reason: "address_blocked" });
   });
 
+  it("G5: refuses every address of a name when one of them is internal", async () => {
+    const lookUp = () => Promise.resolve(["8.8.8.8", "10.0.0.1"]);
+    expect((await send({ lookUp }, {})).error).toMatchObject({ reason: "address_blocked" });
+  });
+
   it("G5: refuses another port, and plain HTTP", async () => {
     expect((await send({}, { port: 8443 })).error).toMatchObject({ reason: "host_not_allowed" });
     expect((await send({}, { scheme: "http", port: 80 })).error).toMatchObject({
@@ -176,6 +182,29 @@ describe("createUndiciUpstream", () => {
     const { stdout } = await promisify(execFile)(process.execPath, ["-e", script], { env });
     await rm(folder, { recursive: true });
     expect(stdout.trim()).toBe("trusted refused");
+  });
+
+  it("gives up a name that hangs, and reaches other names meanwhile", async () => {
+    const lookUp = () => new Promise<readonly string[]>(() => undefined);
+    const options = { ca: [authority.certificatePem], resolve: here(), lookUp, connectMs: 2_000 };
+    const hanging = send(options, { host: "hangs.stand-in.example" });
+    expect(await send(options, {})).toMatchObject({ status: 200 });
+    expect((await hanging).error).toMatchObject({
+      code: "upstream_unreachable",
+      message: "the name `hangs.stand-in.example` was not resolved within 2000 ms",
+    });
+  });
+
+  it("gives up a handshake that hangs, and closes its connection", async () => {
+    const silent = createTcpServer((socket) => void socket.on("error", () => undefined).resume());
+    await new Promise<void>((resolve) => silent.listen(0, "127.0.0.1", resolve));
+    const { port } = silent.address() as AddressInfo;
+    const closed = once(silent, "connection").then(([socket]) => once(socket, "close"));
+    const resolve = new Map([["api.stand-in.example", { address: "127.0.0.1", port }]]);
+    const { error } = await send({ resolve, connectMs: 200 }, {});
+    expect(error).toMatchObject({ code: "upstream_unreachable" });
+    await closed;
+    silent.close();
   });
 
   it("says that nobody answers, and that an answer took too long", async () => {

@@ -1,6 +1,6 @@
 /** Vault, broker, tokens and upstream: what a daemon holds, and the order in which it comes and goes. */
 
-import { Broker, createUndiciUpstream, type Upstream } from "@aivault/broker";
+import { Broker, createUndiciUpstream, type LookUp, type Upstream } from "@aivault/broker";
 import type { WireMasterRotated } from "@aivault/client/protocol";
 import { isVaultError, type KeyProviderConfig, type Vault } from "@aivault/vault-core";
 import { systemArgon2id, systemRandom } from "@aivault/vault-core/node";
@@ -28,6 +28,8 @@ export interface EngineOptions {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly version: string;
   readonly log: Logger;
+  /** How names of providers are found; default: by the system, in this process. */
+  readonly lookUp?: LookUp;
   /** Abort what is running, and resolve when it has ended and is recorded. */
   readonly abortRunning: () => Promise<void>;
   /** Invocations whose outcome is not on record yet. */
@@ -286,11 +288,14 @@ export class Engine {
 
   /** After the vault has authenticated itself: only now its development flag means anything. */
   async #activate(kind: Activation): Promise<void> {
-    const { env, version } = this.#options;
+    const { env, lookUp, version } = this.#options;
     try {
       this.#overrides = readDevelopmentOverrides(env, this.#vault.status().dev);
       if (this.#broker === null) {
-        this.#upstream = createUndiciUpstream(upstreamOptions(this.#overrides));
+        this.#upstream = createUndiciUpstream({
+          ...upstreamOptions(this.#overrides),
+          ...(lookUp === undefined ? {} : { lookUp }),
+        });
         this.#broker = new Broker({
           vault: this.#vault,
           registry: this.providers,

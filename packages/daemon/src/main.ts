@@ -4,6 +4,7 @@
 import { isVaultError } from "@aivault/vault-core";
 import { scrubEnvironment } from "./environment.ts";
 import { isDaemonError } from "./errors.ts";
+import { NameProcess } from "./names/name-process.ts";
 import { type Command, parseArguments, USAGE } from "./options.ts";
 import { resolvePaths } from "./paths.ts";
 import { loadPlatform, platformName } from "./platform/index.ts";
@@ -45,8 +46,10 @@ async function serve(options: Omit<Extract<Command, { kind: "serve" }>, "kind">)
   if (!forbidCoreDumps()) {
     process.stderr.write("aivaultd: core dumps are left to the limit it was started with\n");
   }
+  const names = new NameProcess();
   const daemon = await startDaemon({
     ...options,
+    lookUp: names.lookUp,
     paths: resolvePaths(env, platformName),
     env,
     version,
@@ -74,6 +77,7 @@ async function serve(options: Omit<Extract<Command, { kind: "serve" }>, "kind">)
     );
   }
   await daemon.closed;
+  names.close();
   return failed ? EXIT_FAILED : 0;
 }
 

@@ -2,6 +2,7 @@
 
 import { dirname } from "node:path";
 import type { Writable } from "node:stream";
+import type { LookUp } from "@aivault/broker";
 import { isVaultError, Vault } from "@aivault/vault-core";
 import { openFileStore, systemRandom } from "@aivault/vault-core/node";
 import { callerRoutes } from "./caller-routes.ts";
@@ -52,6 +53,8 @@ export interface DaemonOptions {
   readonly log?: Writable | false;
   /** Reported in `health` and `status`. */
   readonly version: string;
+  /** How names of providers are found; default: by the system, in this process. */
+  readonly lookUp?: LookUp;
 }
 
 /** A running daemon. Disposing of it is {@link Daemon.close}. */
@@ -150,6 +153,7 @@ async function serveVault(
     env: options.env,
     version: options.version,
     log,
+    ...(options.lookUp === undefined ? {} : { lookUp: options.lookUp }),
     invocationsRunning: () =>
       listeners.reduce((sum, listener) => sum + listener.invocationsRunning, 0),
     abortRunning: async () => {
