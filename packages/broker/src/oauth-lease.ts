@@ -1,4 +1,4 @@
-import type { JsonValue, RandomBytes, Vault } from "@aivault/vault-core";
+import type { JsonValue, RandomBytes, Vault, VaultTransaction } from "@aivault/vault-core";
 import { readCount, readMembers, readString } from "./shape.ts";
 
 /** Who renews a credential's token, in a sealed document of kind `state`, written before the request. */
@@ -16,7 +16,9 @@ interface Lease {
 export interface TakenLease {
   /** When a renewal with the same refresh token began whose end nobody stored; null when none did. */
   readonly interruptedAtMs: number | null;
-  /** Stops the beats. The document goes with the transaction that stores the token, or stays. */
+  /** Takes the lease back, in the transaction that stores what came of it; another's is left alone. */
+  release(tx: VaultTransaction): Promise<void>;
+  /** Stops the beats. A lease that was not released stays, and says that a renewal was cut off. */
   stop(): void;
 }
 
@@ -62,7 +64,11 @@ export class OAuthLeases {
         if (await this.#isDoneUnder(credentialId, isDone)) return null;
         const timer = setInterval(() => void this.#beat(credentialId), BEAT_MS);
         timer.unref();
-        return { interruptedAtMs: found.interruptedAtMs, stop: () => clearInterval(timer) };
+        return {
+          interruptedAtMs: found.interruptedAtMs,
+          release: (tx) => this.#release(tx, credentialId),
+          stop: () => clearInterval(timer),
+        };
       }
       looks = found.state === seen ? looks + 1 : 0;
       seen = found.state;
@@ -78,10 +84,16 @@ export class OAuthLeases {
       return !isKept;
     } finally {
       if (!isKept) {
-        await this.#vault.transaction(async (tx) => {
-          await tx.deleteDocument("state", leaseId(credentialId));
-        });
+        await this.#vault.transaction((tx) => this.#release(tx, credentialId));
       }
+    }
+  }
+
+  /** A holder that stood still for too long has lost it to somebody, who goes on needing it. */
+  async #release(tx: VaultTransaction, credentialId: string): Promise<void> {
+    const document = await tx.getDocument("state", leaseId(credentialId));
+    if (document !== null && parseLease(document.value).holder === this.#holder) {
+      await tx.deleteDocument("state", leaseId(credentialId));
     }
   }
 
@@ -119,7 +131,7 @@ export class OAuthLeases {
 }
 
 /** The document's id. */
-export function leaseId(credentialId: string): string {
+function leaseId(credentialId: string): string {
   return `oauth-lease:${credentialId}`;
 }
 

@@ -1,12 +1,21 @@
-import { expandHost, type OAuth2Scheme, type OAuthGrant, type Registry } from "@aivault/registry";
+import type { OAuth2Scheme, OAuthGrant, Registry } from "@aivault/registry";
 import type { Clock, JsonValue, RandomBytes, Vault } from "@aivault/vault-core";
 import type { Credential } from "./credential.ts";
 import { BrokerError, isBrokerError } from "./errors.ts";
-import { signAssertion } from "./oauth-assertion.ts";
-import { leaseId, OAuthLeases, type TakenLease } from "./oauth-lease.ts";
+import {
+  chooseGrant,
+  documentLacks,
+  hostOfTokenUrl,
+  type OAuthDocument,
+  parseOAuthDocument,
+  tokenRequest,
+  tokenUrlOf,
+} from "./oauth-grant.ts";
+import { OAuthLeases, type TakenLease } from "./oauth-lease.ts";
 import { requirePin } from "./plan.ts";
 import { readChoice, readCount, readMembers, readString } from "./shape.ts";
-import type { Upstream, UpstreamLimits } from "./upstream.ts";
+import { askEndpoint, type EndpointAnswer } from "./token-endpoint.ts";
+import type { Upstream } from "./upstream.ts";
 
 /** A token is renewed this long before it ends, and up to as much earlier again at random. */
 const EARLY_MS = 60_000;
@@ -19,14 +28,7 @@ const EARLY_PART = 1 / 4;
 const DEFAULT_LIFE_MS = 30 * 60_000;
 /** Whatever a server says; a number beyond what dates can say would spoil what is stored. */
 const LIFE_MS_MAX = 366 * 86_400_000;
-const ANSWER_BYTES_MAX = 65_536;
 const TOKEN_CHARS_MAX = 16_384;
-const LIMITS: UpstreamLimits = {
-  connectMs: 10_000,
-  headersMs: 30_000,
-  idleMs: 10_000,
-  totalMs: 60_000,
-};
 
 /** What obtaining tokens needs. */
 export interface OAuthTokensOptions {
@@ -64,9 +66,6 @@ interface EndedLogin {
 
 type StoredState = StoredToken | EndedLogin;
 
-/** The members of the secret that grants use; others are kept as they are. */
-type OAuthDocument = Readonly<Record<string, unknown>>;
-
 /**
  * Obtains, keeps and renews OAuth access tokens.
  *
@@ -100,7 +99,7 @@ export class OAuthTokens {
   ): Promise<string> {
     const { vault, now } = this.#options;
     const secretId = credential.secrets[scheme.document];
-    if (secretId === undefined) throw lacks(scheme.document);
+    if (secretId === undefined) throw documentLacks(scheme.document);
     const { valueVersion } = await vault.getSecret(secretId);
     const stored = await this.#current(credential.id, valueVersion);
     if (stored !== null && "needsLogin" in stored) throw ended(credential.id, stored.needsLogin);
@@ -207,7 +206,7 @@ export class OAuthTokens {
       }
       const token: StoredToken = { accessToken, expiresAtMs, lifeMs, valueVersion };
       await tx.putDocument("state", stateId(credential.id), { ...token } as unknown as JsonValue);
-      await tx.deleteDocument("state", leaseId(credential.id));
+      await lease.release(tx);
       await vault.audit.append({
         kind: "oauth.renewed",
         credential: credential.id,
@@ -235,7 +234,7 @@ export class OAuthTokens {
           const host = hostOfTokenUrl(tokenUrl);
           requirePin(name, pinnedProvider, [host], credential, this.#options.registry);
         }
-        return parseDocument(value);
+        return parseOAuthDocument(value);
       });
       grant = chooseGrant(scheme, document);
       return {
@@ -250,7 +249,7 @@ export class OAuthTokens {
 
   /** Records a renewal that failed. An ended login is stored, so that it is not asked for again. */
   async #failed(
-    { interruptedAtMs }: TakenLease,
+    lease: TakenLease,
     credential: Credential,
     secretId: string,
     grant: OAuthGrant | null,
@@ -261,11 +260,12 @@ export class OAuthTokens {
     const isEnded = error instanceof LoginEnded;
     // Without an answer the refresh token may have been used all the same: the lease stays and says so.
     const isAnswered = !code.startsWith("upstream_") || error instanceof Refused;
+    const { interruptedAtMs } = lease;
     const wasInterrupted = interruptedAtMs !== null && grant === "refresh_token";
     const reason = wasInterrupted ? "renewal_interrupted" : "invalid_grant";
     const needsLogin: NeedsLogin = { reason, atMs: wasInterrupted ? interruptedAtMs : now() };
     await vault.transaction(async (tx) => {
-      if (isAnswered) await tx.deleteDocument("state", leaseId(credential.id));
+      if (isAnswered) await lease.release(tx);
       if (isEnded) {
         const { valueVersion } = await tx.getSecret(secretId);
         const state: EndedLogin = { needsLogin, valueVersion };
@@ -290,85 +290,12 @@ export class OAuthTokens {
     document: OAuthDocument,
     tokenUrl: string,
   ): Promise<TokenAnswer> {
-    const form = new URLSearchParams(scheme.tokenParams ?? {});
-    const headers: [string, string][] = [
-      ["accept", "application/json"],
-      ["accept-encoding", "identity"],
-      ["user-agent", this.#options.userAgent],
-    ];
-    if (tokenUrl.includes(INSTALLATION)) {
-      // GitHub's own shape: the assertion is the caller's authorization, and the installation the path.
-      const installation = need(document, "installationId", "installation_id");
-      if (!/^[1-9][0-9]{0,15}$/.test(installation)) throw lacks("installationId");
-      const jwt = appAssertion(document, this.#options.now());
-      headers.push(["authorization", `Bearer ${jwt}`], ["content-length", "0"]);
-      const url = new URL(tokenUrl.replaceAll(INSTALLATION, installation));
-      const { status, body } = await this.#exchange(url, headers, null);
-      return readAnswer(status, body, credential.id, this.#options.now());
-    }
-    headers.push(["content-type", "application/x-www-form-urlencoded"]);
-    const made = { nowMs: this.#options.now(), random: this.#options.random };
-    addGrant(form, grant, scheme, document, tokenUrl, made.nowMs);
-    addClient(form, headers, scheme, document, grant, tokenUrl, made);
-    const { status, body } = await this.#exchange(new URL(tokenUrl), headers, form.toString());
-    return readAnswer(status, body, credential.id, made.nowMs);
-  }
-
-  #exchange(
-    url: URL,
-    headers: readonly (readonly [string, string])[],
-    form: string | null,
-  ): Promise<{ status: number; body: Buffer }> {
-    const bytes = form === null ? null : new TextEncoder().encode(form);
-    return new Promise((resolve, reject) => {
-      let status = 0;
-      let size = 0;
-      const chunks: Uint8Array[] = [];
-      // G23: what was asked holds the client's proof, and what is answered the tokens.
-      const wipe = () => {
-        bytes?.fill(0);
-        for (const chunk of chunks) chunk.fill(0);
-      };
-      let abort = (_error: BrokerError) => {};
-      this.#options.upstream.send(
-        {
-          method: "POST",
-          origin: {
-            scheme: "https",
-            host: url.hostname,
-            port: url.port === "" ? 443 : Number(url.port),
-            portDeclared: true,
-          },
-          path: url.pathname + url.search,
-          headers,
-          body: bytes,
-          bodyLength: bytes?.length ?? null,
-          limits: LIMITS,
-        },
-        {
-          head: (code, _text, _headers, control) => {
-            status = code;
-            abort = (error) => control.abort(error);
-          },
-          data: (chunk) => {
-            size += chunk.length;
-            chunks.push(chunk);
-            if (size > ANSWER_BYTES_MAX) {
-              abort(new BrokerError("upstream_failed", "the token endpoint's answer is too large"));
-            }
-          },
-          end: () => {
-            resolve({ status, body: Buffer.concat(chunks) });
-            wipe();
-          },
-          error: (error) => {
-            wipe();
-            reject(error);
-          },
-        },
-        new AbortController().signal,
-      );
-    });
+    const { upstream, now, random, userAgent } = this.#options;
+    const nowMs = now();
+    const request = tokenRequest(scheme, grant, document, tokenUrl, { nowMs, random });
+    const { signal } = new AbortController();
+    const answer = await askEndpoint(upstream, { ...request, userAgent, signal });
+    return readToken(answer, grant, credential.id, nowMs);
   }
 }
 
@@ -380,20 +307,6 @@ interface TokenAnswer {
 
 function stateId(credentialId: string): string {
   return `oauth:${credentialId}`;
-}
-
-/** In a token URL, where an installation's id goes. */
-const INSTALLATION = "{installationId}";
-
-function tokenUrlOf({ definition, hostVariables }: Credential, { tokenUrl }: OAuth2Scheme): string {
-  if (definition === null) return tokenUrl;
-  const [before = "", ...rest] = tokenUrl.split(INSTALLATION);
-  return [expandHost(definition, before, hostVariables), ...rest].join(INSTALLATION);
-}
-
-/** The host of a token endpoint, whose path may still have an installation to fill in. */
-export function hostOfTokenUrl(tokenUrl: string): string {
-  return new URL(tokenUrl.replaceAll(INSTALLATION, "0")).hostname;
 }
 
 function parseState(value: JsonValue): StoredState {
@@ -441,216 +354,17 @@ function ended(credentialId: string, { reason, atMs }: NeedsLogin): BrokerError 
   );
 }
 
-function lacks(member: string): BrokerError {
-  return new BrokerError("auth_failed", `the OAuth secret lacks \`${member}\`; rotate it`, {
-    hint: "aivault secrets rotate",
-  });
-}
-
-function parseDocument(value: Uint8Array): OAuthDocument {
-  try {
-    const json: unknown = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(value));
-    if (typeof json === "object" && json !== null && !Array.isArray(json)) {
-      return json as OAuthDocument;
-    }
-  } catch {
-    // Said below, without the text: a JSON error quotes what it could not read.
-  }
-  throw new BrokerError("auth_failed", "the OAuth secret is not a JSON object; rotate it", {
-    hint: "aivault secrets rotate",
-  });
-}
-
-function text(document: OAuthDocument, ...names: readonly string[]): string | null {
-  for (const name of names) {
-    const value = document[name];
-    if (typeof value === "string" && value !== "") return value;
-    // GitHub's ids are numbers, and are often written as such.
-    if (Number.isSafeInteger(value)) return String(value);
-  }
-  return null;
-}
-
-function need(document: OAuthDocument, ...names: readonly string[]): string {
-  const value = text(document, ...names);
-  if (value === null) throw lacks(names[0] ?? "");
-  return value;
-}
-
-// The second names are those of Google's service account files.
-const PRIVATE_KEY = ["privateKey", "private_key"] as const;
-const KEY_ID = ["privateKeyId", "private_key_id"] as const;
-const ISSUER = ["clientEmail", "client_email", "clientId"] as const;
-
-const NEEDED: Readonly<Record<OAuthGrant, readonly (readonly string[])[]>> = {
-  refresh_token: [["refreshToken"]],
-  client_credentials: [["clientId"], ["clientSecret", "privateKey"]],
-  jwt_bearer: [PRIVATE_KEY],
-  account_credentials: [["accountId"]],
-};
-
-/** The first grant for which the document has everything. */
-function chooseGrant({ grants }: OAuth2Scheme, document: OAuthDocument): OAuthGrant {
-  const grant = grants.find((candidate) =>
-    NEEDED[candidate].every((names) => text(document, ...names) !== null),
-  );
-  if (grant !== undefined) return grant;
-  throw lacks(NEEDED[grants[0] ?? "refresh_token"].at(-1)?.[0] ?? "refreshToken");
-}
-
-/**
- * Scopes that ask for a refresh token, when a person consents. Without a person there is none to give, and
- * servers refuse such a scope (RFC 6749 section 4.4.3; OpenID Connect Core section 11).
- */
-const OFFLINE: ReadonlySet<string> = new Set(["offline_access", "offline", "offline.access"]);
-
-function addGrant(
-  form: URLSearchParams,
+function readToken(
+  { status, members, error }: EndpointAnswer,
   grant: OAuthGrant,
-  scheme: OAuth2Scheme,
-  document: OAuthDocument,
-  tokenUrl: string,
-  nowMs: number,
-): void {
-  // On renewal no scope is sent: the server's memory of what was consented to is the right one.
-  const scopes = Object.keys(scheme.scopes ?? {});
-  const separator = scheme.scopeSeparator ?? " ";
-  const scope = scopes.filter((name) => !OFFLINE.has(name)).join(separator);
-  switch (grant) {
-    case "refresh_token":
-      form.set("grant_type", grant);
-      form.set("refresh_token", need(document, "refreshToken"));
-      break;
-    case "client_credentials":
-      form.set("grant_type", grant);
-      if (scope !== "") form.set("scope", scope);
-      break;
-    case "account_credentials":
-      form.set("grant_type", grant);
-      form.set("account_id", need(document, "accountId"));
-      break;
-    case "jwt_bearer":
-      form.set("grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer");
-      form.set("assertion", grantAssertion(document, scope, tokenUrl, nowMs));
-  }
-}
-
-/** RFC 7523 section 3; as Google's service accounts want it. */
-function grantAssertion(
-  document: OAuthDocument,
-  scope: string,
-  audience: string,
-  nowMs: number,
-): string {
-  const issuedAt = Math.floor(nowMs / 1000);
-  const subject = text(document, "subject");
-  return signAssertion({
-    key: need(document, ...PRIVATE_KEY),
-    keyId: text(document, ...KEY_ID),
-    claims: {
-      iss: need(document, ...ISSUER),
-      aud: audience,
-      iat: issuedAt,
-      exp: issuedAt + 300,
-      ...(subject === null ? {} : { sub: subject }),
-      ...(scope === "" ? {} : { scope }),
-    },
-  });
-}
-
-/** A GitHub App's. It begins a minute ago: GitHub's clock may be behind ours. */
-function appAssertion(document: OAuthDocument, nowMs: number): string {
-  const issuedAt = Math.floor(nowMs / 1000) - 60;
-  return signAssertion({
-    key: need(document, ...PRIVATE_KEY),
-    keyId: null,
-    claims: {
-      iss: need(document, "appId", "app_id", "clientId"),
-      iat: issuedAt,
-      exp: issuedAt + 600,
-    },
-  });
-}
-
-/** RFC 7523 section 2.2. */
-function clientAssertion(
-  document: OAuthDocument,
-  clientId: string,
-  audience: string,
-  { nowMs, random }: { readonly nowMs: number; readonly random: RandomBytes },
-): string {
-  const issuedAt = Math.floor(nowMs / 1000);
-  return signAssertion({
-    key: need(document, ...PRIVATE_KEY),
-    keyId: text(document, ...KEY_ID),
-    claims: {
-      iss: clientId,
-      sub: clientId,
-      aud: audience,
-      jti: Buffer.from(random(16)).toString("hex"),
-      iat: issuedAt,
-      exp: issuedAt + 300,
-    },
-  });
-}
-
-function addClient(
-  form: URLSearchParams,
-  headers: [string, string][],
-  { clientAuth }: OAuth2Scheme,
-  document: OAuthDocument,
-  grant: OAuthGrant,
-  tokenUrl: string,
-  made: { readonly nowMs: number; readonly random: RandomBytes },
-): void {
-  // The assertion names and proves the client by itself.
-  if (grant === "jwt_bearer") return;
-  const clientId = need(document, "clientId");
-  const clientSecret = text(document, "clientSecret");
-  // A public client has no secret, whatever its provider prefers.
-  const method = clientSecret === null && clientAuth !== "private_key_jwt" ? "none" : clientAuth;
-  switch (method) {
-    case "client_secret_basic": {
-      // RFC 6749 section 2.3.1: both are form-encoded first.
-      const encode = (value: string) => new URLSearchParams({ v: value }).toString().slice(2);
-      const pair = `${encode(clientId)}:${encode(clientSecret ?? "")}`;
-      headers.push(["authorization", `Basic ${Buffer.from(pair).toString("base64")}`]);
-      break;
-    }
-    case "client_secret_post":
-      form.set("client_id", clientId);
-      form.set("client_secret", clientSecret ?? "");
-      break;
-    case "none":
-      form.set("client_id", clientId);
-      break;
-    case "private_key_jwt":
-      form.set("client_id", clientId);
-      form.set("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer");
-      form.set("client_assertion", clientAssertion(document, clientId, tokenUrl, made));
-  }
-}
-
-function readAnswer(
-  status: number,
-  body: Buffer,
   credentialId: string,
   nowMs: number,
 ): TokenAnswer {
-  let json: Record<string, unknown> = {};
-  try {
-    const parsed: unknown = JSON.parse(body.toString("utf8"));
-    if (typeof parsed === "object" && parsed !== null) json = parsed as Record<string, unknown>;
-  } catch {
-    // An answer that is no JSON has no token and no error code.
-  } finally {
-    body.fill(0);
-  }
-  const { refresh_token: refreshToken, expires_in: expiresIn } = json;
+  const { refresh_token: refreshToken, expires_in: expiresIn } = members;
   // GitHub names it otherwise and gives the end as a time.
-  const accessToken = json["access_token"] ?? json["token"];
+  const accessToken = members["access_token"] ?? members["token"];
   if (status >= 200 && status < 300 && isToken(accessToken)) {
-    const endsAtMs = Date.parse(String(json["expires_at"]));
+    const endsAtMs = Date.parse(String(members["expires_at"]));
     const seconds = Number(expiresIn ?? (endsAtMs - nowMs) / 1000);
     return {
       accessToken,
@@ -661,18 +375,19 @@ function readAnswer(
           : DEFAULT_LIFE_MS,
     };
   }
-  // Only the code: descriptions quote tokens and accounts (W-A4).
-  const code = typeof json["error"] === "string" ? json["error"] : "";
-  const shown = /^[a-z_]{1,40}$/.test(code) ? code : `status ${status}`;
-  if (code === "invalid_grant") {
-    throw new LoginEnded();
-  }
-  const passing = status === 429;
+  // Of another grant it says that the assertion or the client is wrong, or a clock: nobody has to sign in.
+  if (error === "invalid_grant" && grant === "refresh_token") throw new LoginEnded();
+  const shown = error ?? `status ${status}`;
   const message = `the token endpoint of credential \`${credentialId}\` gave no token (${shown})`;
   // A server that failed may have used the refresh token before it did; one that refused has not.
-  if (status >= 500) throw new BrokerError("upstream_failed", message);
-  throw new Refused(passing ? "upstream_failed" : "auth_failed", message);
+  const isFailure = status >= 500 || status === 408 || error === "server_error";
+  if (isFailure) throw new BrokerError("upstream_failed", message);
+  const isPassing = status === 429 || PASSING_ERRORS.has(error ?? "");
+  throw new Refused(isPassing ? "upstream_failed" : "auth_failed", message);
 }
+
+/** Of servers that ask for patience. */
+const PASSING_ERRORS: ReadonlySet<string> = new Set(["temporarily_unavailable", "slow_down"]);
 
 function isToken(value: unknown): value is string {
   return (

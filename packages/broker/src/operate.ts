@@ -20,7 +20,7 @@ import {
 } from "./credential.ts";
 import { BrokerError } from "./errors.ts";
 import { contextOf, isWithinReach } from "./isolation.ts";
-import { hostOfTokenUrl } from "./oauth-tokens.ts";
+import { hostOfTokenUrl } from "./oauth-grant.ts";
 import { requirePin } from "./plan.ts";
 import { type ProvisionSources, readExisting } from "./provision.ts";
 import { readMembers, readStringRecord } from "./shape.ts";

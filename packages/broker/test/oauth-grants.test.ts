@@ -9,6 +9,8 @@ const nowMs = 1_800_000_000_000;
 const nowS = nowMs / 1000;
 let provider: StandIn;
 let harness: Harness;
+/** Of the token endpoint. */
+let status = 200;
 
 afterEach(async () => {
   await harness.close();
@@ -21,8 +23,12 @@ async function start(
   document: object,
   answer: object = { access_token: "canary-access", expires_in: 3600 },
 ): Promise<void> {
+  status = 200;
   provider = await startStandIn([API, LOGIN], (request, response) => {
-    response.end(request.headers.host === LOGIN ? JSON.stringify(answer) : "ok");
+    if (request.headers.host !== LOGIN) return void response.end("ok");
+    const refusal = { error: "invalid_grant", error_description: "canary-description" };
+    response.writeHead(status);
+    response.end(JSON.stringify(status === 200 ? answer : refusal));
   });
   harness = await createHarness({
     hosts: { [API]: provider.port, [LOGIN]: provider.port },
@@ -138,6 +144,26 @@ describe("oauth2 that an operator wrote down", () => {
       iat: nowS,
       exp: nowS + 300,
     });
+  });
+
+  it("does not take a refused assertion for a login that has ended", async () => {
+    await start(
+      {
+        strategy: "oauth2",
+        grants: ["jwt_bearer"],
+        tokenUrl: `https://${LOGIN}/token`,
+      },
+      { private_key: pem, client_email: "robot@project.iam.gserviceaccount.com" },
+    );
+    // As Google does when our clock is wrong.
+    status = 400;
+    const { error } = await call();
+    expect(error).toMatchObject({ code: "auth_failed" });
+    expect(error?.message).toContain("invalid_grant");
+    expect(error?.message).not.toContain("canary");
+    expect(await harness.broker.loginsNeeded()).toEqual([]);
+    status = 200;
+    expect((await call()).error).toBeNull();
   });
 
   it("obtains an installation token as a GitHub App, and keeps it until it ends", async () => {

@@ -255,6 +255,30 @@ describe("oauth2", () => {
   });
 
   it.each([
+    ["500", [500, {}]],
+    ["408", [408, {}]],
+    ["429", [429, { error: "too_many" }]],
+    ["temporarily_unavailable", [400, { error: "temporarily_unavailable" }]],
+    ["server_error", [400, { error: "server_error" }]],
+    ["something that is no JSON", [502, "<html>"]],
+  ] as const)("takes %s for a passing failure", async (_, refusal) => {
+    let broken = false;
+    await start({
+      token: () =>
+        broken
+          ? [refusal[0], refusal[1] as object]
+          : [200, { access_token: "canary-access", expires_in: 100 }],
+    });
+    await call();
+    broken = true;
+    nowMs += 80_000;
+    expect((await call()).error).toBeNull();
+    nowMs += 30_000;
+    expect((await call()).error).toMatchObject({ code: "upstream_failed" });
+    expect(await harness.broker.loginsNeeded()).toEqual([]);
+  });
+
+  it.each([
     ["two minutes", 120, 55_000, 119_000],
     ["four seconds", 4, 1_900, 3_900],
     ["an hour", 3600, 3_479_000, 3_599_000],
@@ -334,6 +358,35 @@ describe("oauth2", () => {
     const document = { ...DOCUMENT, refreshToken: "canary-refresh-2" };
     await harness.broker.rotateSecret(secretId, utf8(JSON.stringify(document)));
     expect(await harness.broker.loginsNeeded()).toEqual([]);
+  });
+
+  it("leaves the lease alone that somebody took from a broker which stood still", async () => {
+    let hasAsked = () => {};
+    const asking = new Promise<void>((resolve) => {
+      hasAsked = resolve;
+    });
+    let answerNow = () => {};
+    const answering = new Promise<void>((resolve) => {
+      answerNow = resolve;
+    });
+    await start();
+    const upstream: Upstream = {
+      close: () => harness.upstream.close(),
+      send: (request, handler, signal) => {
+        if (request.origin.host !== TOKEN_HOST)
+          return harness.upstream.send(request, handler, signal);
+        hasAsked();
+        void answering.then(() => harness.upstream.send(request, handler, signal));
+      },
+    };
+    const slow = call(restart(harness.vault, upstream));
+    await asking;
+    const taken = { holder: "another", beat: 0, valueVersion: 1, startedAtMs: nowMs };
+    await harness.vault.transaction((tx) => tx.putDocument("state", "oauth-lease:spotify", taken));
+    answerNow();
+    expect((await slow).error).toBeNull();
+    const lease = await harness.vault.getDocument("state", "oauth-lease:spotify");
+    expect(lease?.value).toEqual(taken);
   });
 
   it("takes over from a broker that ended in the middle of a renewal", async () => {

@@ -5,8 +5,11 @@ it("exports these names and no others", () => {
   expect(Object.keys(broker).sort()).toEqual([
     "Broker",
     "BrokerError",
+    "addClientSecret",
+    "askEndpoint",
     "createUndiciUpstream",
     "isBrokerError",
+    "isErrorCode",
     "webSocketAccept",
   ]);
 });

@@ -8,7 +8,7 @@
  * @see RFC 6749 section 4.1, RFC 8252, RFC 8628
  */
 import { createHash, timingSafeEqual } from "node:crypto";
-import type { Broker, Upstream } from "@aivault/broker";
+import { type Broker, type EndpointAnswer, isErrorCode, type Upstream } from "@aivault/broker";
 import type {
   WireNewOAuthLogin,
   WireOAuthCallback,
@@ -18,13 +18,7 @@ import type {
 import type { Provider } from "@aivault/registry";
 import { isVaultError, type JsonValue, type SecretMetadata, type Vault } from "@aivault/vault-core";
 import { Problem } from "../problem.ts";
-import {
-  askEndpoint,
-  type EndpointAnswer,
-  isErrorCode,
-  type OAuthClient,
-  refused,
-} from "./endpoint.ts";
+import { askAsClient, type OAuthClient, refused } from "./endpoint.ts";
 import { type LoginFlow, type LoginScheme, loginScheme } from "./scheme.ts";
 
 /** A person needs a while; a login that is left lying is nobody's. */
@@ -270,7 +264,7 @@ export class OAuthLogins {
     scopes: readonly string[],
     signal: AbortSignal,
   ): Promise<{ open: OpenLogin; shown: WireOAuthLogin }> {
-    const answer = await askEndpoint(this.#options.upstream(), {
+    const answer = await askAsClient(this.#options.upstream(), {
       url: way.startUrl,
       form: { client_id: client.clientId, ...this.#scopeOf(way, scopes) },
       client,
@@ -348,7 +342,7 @@ export class OAuthLogins {
     signal: AbortSignal,
   ): Promise<EndpointAnswer> {
     const { scheme, tokenUrl } = open.way;
-    return askEndpoint(this.#options.upstream(), {
+    return askAsClient(this.#options.upstream(), {
       url: tokenUrl,
       form: { ...(scheme.tokenParams ?? {}), ...form },
       client: open.client,
