@@ -193,6 +193,14 @@ describe("Redactor", () => {
     }
   });
 
+  it("G23: wipes what a stream held back when it does not get to its end", () => {
+    const stream = new Redactor([utf8("canary-0123456789")]).stream();
+    const chunk = utf8("seen canary-0123");
+    expect(Buffer.concat(stream.push(chunk)).toString()).toBe("seen ");
+    stream.wipe();
+    expect(stream.end()).toEqual([]);
+  });
+
   it("waits for the longer of two secrets that begin alike", () => {
     expect(run(["key-abcd", "key-abcd-and-more"], [utf8("key-abcd"), utf8("-and-more!")])).toBe(
       "[REDACTED]!",

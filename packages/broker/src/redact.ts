@@ -106,6 +106,10 @@ export class Redactor {
         held = EMPTY;
         return released;
       },
+      wipe: () => {
+        held.fill(0);
+        held = EMPTY;
+      },
     };
   }
 
@@ -287,6 +291,8 @@ export interface RedactorStream {
   push(chunk: Uint8Array): readonly Uint8Array[];
   /** @returns What stayed behind. */
   end(): readonly Uint8Array[];
+  /** Overwrites what stayed behind, of a stream that does not get to its end: it may be a credential. */
+  wipe(): void;
 }
 
 const EMPTY = new Uint8Array(0);

@@ -53,6 +53,16 @@ function lengthOfAbsentBody(
   return given !== undefined && more.length === 0 && /^\d{1,15}$/.test(given[1]) ? given[1] : null;
 }
 
+/** Whether a header says where the body ends: RFC 9112 section 6.3. */
+function frames(name: string, value: string): boolean {
+  if (name.length === 14) return name.toLowerCase() === "content-length";
+  return (
+    name.length === 17 &&
+    name.toLowerCase() === "transfer-encoding" &&
+    /(^|[,\s])chunked\s*$/i.test(value)
+  );
+}
+
 /**
  * Passes a response on: headers stripped, codings undone, credentials cut out, at the sink's pace.
  *
@@ -73,6 +83,7 @@ export class ResponseRelay implements UpstreamHandler, ResponseControl {
   /** Decoded bytes so far. */
   #bytes = 0;
   #sinkFull = false;
+  #lengthUnknown = false;
 
   constructor(options: RelayOptions) {
     this.#options = options;
@@ -95,6 +106,11 @@ export class ResponseRelay implements UpstreamHandler, ResponseControl {
     return this.#bytes;
   }
 
+  /** The response ends with its connection, and so does one that was cut. */
+  get lengthUnknown(): boolean {
+    return this.#lengthUnknown;
+  }
+
   head(
     status: number,
     statusText: string,
@@ -113,8 +129,10 @@ export class ResponseRelay implements UpstreamHandler, ResponseControl {
     }
     const pairs: HeaderPair[] = [];
     const encodings: string[] = [];
+    let isFramed = plan.method === "HEAD" || status === 204 || status === 304;
     for (const [name, value] of headers) {
       pairs.push({ name, value });
+      isFramed ||= frames(name, value);
       if (name.length === 16 && name.toLowerCase() === "content-encoding") encodings.push(value);
     }
     if (encodings.length > 0) {
@@ -135,10 +153,9 @@ export class ResponseRelay implements UpstreamHandler, ResponseControl {
     const length = lengthOfAbsentBody(plan.method, headers, encodings.length);
     if (length !== null && redactor.text(length) === length)
       passed.push({ name: "content-length", value: length });
-    sink.head(
-      { status, statusText: printable(redactor.text(statusText)), headers: passed, plan },
-      this,
-    );
+    this.#lengthUnknown = !isFramed;
+    const head = { status, statusText: printable(redactor.text(statusText)), headers: passed, plan };
+    sink.head(isFramed ? head : { ...head, lengthUnknown: true }, this);
   }
 
   data(chunk: Uint8Array): void {
@@ -156,6 +173,8 @@ export class ResponseRelay implements UpstreamHandler, ResponseControl {
     if (this.#settled) return;
     this.#settled = true;
     this.#decoder?.destroy();
+    // G23: the beginning of a credential may be waiting for its end.
+    this.#stream.wipe();
     this.#reject(error);
   }
 

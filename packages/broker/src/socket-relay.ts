@@ -207,6 +207,7 @@ function join(exchange: SocketExchange, provider: Duplex, caller: Duplex): Promi
       clearTimeout(total);
       clearTimeout(idle);
       signal.removeEventListener("abort", cancel);
+      redactor.wipe();
       if (failure === null) resolve();
       else reject(failure);
     };

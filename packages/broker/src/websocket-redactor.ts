@@ -49,6 +49,11 @@ export class FrameRedactor {
     return out;
   }
 
+  /** Overwrites what waits for the rest of its message, which will not come. */
+  wipe(): void {
+    this.#stream?.wipe();
+  }
+
   #head({ opcode }: FrameHead): void {
     if (isControl(opcode)) {
       this.#flush(false);
