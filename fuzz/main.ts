@@ -1,4 +1,4 @@
-// `pnpm fuzz [SECONDS [SEED]]`: see docs/testing.md.
+// `pnpm fuzz [SECONDS [SEED [TARGET...]]]`: see docs/testing.md.
 import { relative } from "node:path";
 import { fuzz } from "./engine.ts";
 import { isOpen, keepFinding, keepInputs, keptInputs } from "./store.ts";
@@ -10,17 +10,20 @@ const SECONDS = 600;
 export async function main(args: readonly string[]): Promise<number> {
   const seconds = Number(args[0] ?? SECONDS);
   const seed = Number(args[1] ?? Date.now() % 2 ** 31);
-  if (!(seconds > 0) || !Number.isInteger(seed)) {
-    process.stderr.write("usage: pnpm fuzz [SECONDS [SEED]]\n");
+  const names = args.slice(2);
+  const targets = TARGETS.filter(({ name }) => names.length === 0 || names.includes(name));
+  if (!(seconds > 0) || !Number.isInteger(seed) || targets.length < new Set(names).size) {
+    const known = TARGETS.map(({ name }) => name).join(", ");
+    process.stderr.write(`usage: pnpm fuzz [SECONDS [SEED [TARGET...]]]\ntargets: ${known}\n`);
     return 2;
   }
-  process.stdout.write(`seed ${seed}, ${seconds} s in all\n`);
+  process.stdout.write(`seed ${seed}, ${seconds} s of work in all\n`);
   let executions = 0;
   let findings = 0;
   let known = 0;
-  for (const target of TARGETS) {
+  for (const target of targets) {
     const kept = keptInputs(target.name);
-    const fuzzed = fuzz(target, kept, (seconds * 1000) / TARGETS.length, seed);
+    const fuzzed = fuzz(target, kept, (seconds * 1000) / targets.length, seed);
     const seeds = new Set(target.seeds);
     keepInputs(
       target.name,
