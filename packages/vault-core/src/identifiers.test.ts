@@ -77,12 +77,24 @@ describe("a workspace, group or provider id", () => {
     expect(requireIdentifier(id, "group id")).toBe(id);
   });
 
-  it.each([null, 1, ["a"], "", ".a", "-a", "_a", "a/b", "a b", "a\n", "é", "a*", "a:", "A".repeat(129)])(
-    "is never %j",
-    (id) => {
-      refusedBy(() => requireIdentifier(id, "group id"));
-    },
-  );
+  it.each([
+    null,
+    1,
+    ["a"],
+    "",
+    ".a",
+    "-a",
+    "_a",
+    "a/b",
+    "a b",
+    "a\n",
+    "é",
+    "a*",
+    "a:",
+    "A".repeat(129),
+  ])("is never %j", (id) => {
+    refusedBy(() => requireIdentifier(id, "group id"));
+  });
 
   it("is called what it is in the refusal", () => {
     expect(() => requireIdentifier("", "group id")).toThrow(
