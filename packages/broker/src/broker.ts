@@ -406,13 +406,20 @@ export class Broker {
     planned: PlannedRequest,
   ): { record: Recorder; progress: Progress } {
     const startedAtMs = this.#now();
-    const progress: Progress = { requestBytes: 0, status: 0, responseBytes: 0, redactions: 0 };
+    const progress: Progress = {
+      requestBytes: 0,
+      status: 0,
+      responseBytes: 0,
+      lengthUnknown: false,
+      redactions: 0,
+    };
     const record: Recorder = (outcome) =>
       this.#append({
         capability: planned.capability.id,
         ...(outcome.outcome === "completed" ? null : { code: outcome.code }),
         durationMs: this.#now() - startedAtMs,
         kind: "invocation.completed",
+        ...(progress.lengthUnknown ? LENGTH_UNKNOWN : null),
         ...(outcome.outcome === "completed" ? null : { message: outcome.message }),
         outcome: outcome.outcome,
         ...(outcome.outcome === "completed" ? null : { reason: outcome.reason }),
@@ -813,6 +820,7 @@ type Outcome =
 
 type Recorder = (outcome: Outcome) => Promise<unknown>;
 
+const LENGTH_UNKNOWN = { lengthUnknown: true } as const;
 const COMPLETED = { outcome: "completed" } as const;
 const NO_GRANTS: readonly TokenGrant[] = [];
 

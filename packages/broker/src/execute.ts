@@ -29,6 +29,8 @@ export interface Progress {
   /** 0 before a head came. */
   status: number;
   responseBytes: number;
+  /** Whether the response was whole cannot be told. */
+  lengthUnknown: boolean;
   redactions: number;
 }
 
@@ -206,6 +208,7 @@ export class Executor {
     } finally {
       progress.status = relay.status;
       progress.responseBytes = relay.bytes;
+      progress.lengthUnknown = relay.lengthUnknown;
       progress.redactions += redactor.found;
       redactor.wipe();
     }

@@ -88,6 +88,11 @@ export interface ResponseHead {
   readonly statusText: string;
   readonly headers: readonly HeaderPair[];
   readonly plan: PlanSummary;
+  /**
+   * The body has neither a length nor chunks: it ends with the provider's connection, and whether it is whole
+   * cannot be told (RFC 9112 section 8).
+   */
+  readonly lengthUnknown?: boolean;
 }
 
 /** How a sink that said stop says go. */

@@ -154,7 +154,12 @@ export class ResponseRelay implements UpstreamHandler, ResponseControl {
     if (length !== null && redactor.text(length) === length)
       passed.push({ name: "content-length", value: length });
     this.#lengthUnknown = !isFramed;
-    const head = { status, statusText: printable(redactor.text(statusText)), headers: passed, plan };
+    const head = {
+      status,
+      statusText: printable(redactor.text(statusText)),
+      headers: passed,
+      plan,
+    };
     sink.head(isFramed ? head : { ...head, lengthUnknown: true }, this);
   }
 

@@ -1,6 +1,13 @@
 // Messages whose framing is not that of the usual ones: interim answers, no body, trailers.
 import { afterEach, describe, expect, it } from "vitest";
-import { createHarness, type Harness, invocation, receive, utf8 } from "./support/harness.ts";
+import {
+  auditEvents,
+  createHarness,
+  type Harness,
+  invocation,
+  receive,
+  utf8,
+} from "./support/harness.ts";
 import { type StandIn, startRawStandIn } from "./support/provider.ts";
 
 const HOST = "api.acme.example";
@@ -9,12 +16,17 @@ const KEY = "canary-key-0123456789abcdef";
 let provider: StandIn;
 let harness: Harness;
 
+/** In front of an answer with which the connection ends. */
+const ENDING = "\0";
+
 /** @param answers - The octets of each answer in turn; the connection stays open after them. */
 async function start(...answers: readonly string[]): Promise<void> {
   let asked = 0;
   provider = await startRawStandIn([HOST], (socket) => {
-    socket.write(answers[asked] ?? "");
+    const answer = answers[asked] ?? "";
     asked++;
+    if (answer.startsWith(ENDING)) socket.end(answer.slice(ENDING.length));
+    else socket.write(answer);
   });
   harness = await createHarness({ hosts: { [HOST]: provider.port } });
   await harness.broker.createSecret({ name: "ACME_KEY", value: utf8(KEY) });
@@ -69,6 +81,20 @@ describe("answers", () => {
     const { error, head } = await call("GET");
     expect(error).toMatchObject({ code: "upstream_failed" });
     expect(head).toBeNull();
+  });
+
+  it.each([
+    ["nothing", "", true],
+    ["another coding than chunked", "transfer-encoding: gzip\r\n", true],
+    ["a length", "content-length: 4\r\n", false],
+    ["a length, in capitals", "CONTENT-LENGTH: 4\r\n", false],
+  ])("with %s to say where they end are delivered, and known for it", async (_, line, unknown) => {
+    await start(`${ENDING}HTTP/1.1 200 OK\r\n${line}connection: close\r\n\r\npart`);
+    const { error, head, body, ended } = await call("GET");
+    expect([error, body.toString(), ended]).toEqual([null, "part", true]);
+    expect(head?.lengthUnknown ?? false).toBe(unknown);
+    const [event] = await auditEvents(harness.vault, 1);
+    expect(event?.["lengthUnknown"] ?? false).toBe(unknown);
   });
 
   it("G8: do not change the protocol unasked", async () => {

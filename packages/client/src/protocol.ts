@@ -66,6 +66,8 @@ export const RESPONSE_HEADERS = {
   method: "aivault-method",
   /** The upstream URL with every credential masked. */
   url: "aivault-url",
+  /** `unknown` where the provider said no length, so that a body which was cut looks whole; else absent. */
+  length: "aivault-length",
 } as const;
 
 export type WireErrorCode =

@@ -30,6 +30,8 @@ export interface InvokeResponse extends AsyncIterable<Uint8Array> {
   /** Names this call in the audit log. */
   readonly requestId: string;
   readonly plan: InvokePlan;
+  /** False where the provider said no length: then the end of the body may be where its connection broke. */
+  readonly lengthKnown: boolean;
   bytes(): Promise<Uint8Array>;
   text(): Promise<string>;
   /** @throws {AivaultError} `CLIENT_NOT_JSON`. An empty body is `null`. */
@@ -51,6 +53,7 @@ class StreamedResponse implements InvokeResponse {
   readonly statusText: string;
   readonly requestId: string;
   readonly plan: InvokePlan;
+  readonly lengthKnown: boolean;
   readonly #response: IncomingMessage;
   readonly #signal: AbortSignal | undefined;
   #headers: Headers | undefined;
@@ -62,6 +65,7 @@ class StreamedResponse implements InvokeResponse {
     this.status = response.statusCode ?? 0;
     this.statusText = response.statusMessage ?? "";
     this.requestId = headerOf(response, RESPONSE_HEADERS.requestId) ?? "";
+    this.lengthKnown = headerOf(response, RESPONSE_HEADERS.length) !== "unknown";
     this.plan = {
       capability: headerOf(response, RESPONSE_HEADERS.capability) ?? "",
       credential: headerOf(response, RESPONSE_HEADERS.credential) ?? "",

@@ -135,6 +135,7 @@ class Sink implements HttpResponseSink {
       RESPONSE_HEADERS.url,
       plan.url,
     );
+    if (head.lengthUnknown === true) headers.push(RESPONSE_HEADERS.length, "unknown");
     this.#response.writeHead(head.status, head.statusText, headers);
   }
 }
