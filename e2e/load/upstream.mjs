@@ -1,7 +1,8 @@
 // @ts-check
 // Providers that fail in every way a network has: names, connections, TLS, heads, bodies and codings, each asked
-// for again and again: `node e2e/load/upstream.mjs [--repeats 100] [--only expired]`. Nothing that is cut short
-// looks whole, each request has one outcome on record, no key is told to an impostor, and all is given back.
+// for again and again in each way a caller has: `node e2e/load/upstream.mjs [--repeats 100] [--only expired]`.
+// Nothing that is cut short looks whole, each request has one outcome on record, no key is told to an impostor, and
+// all is given back.
 import { createSocket as createUdpSocket } from "node:dgram";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
@@ -11,13 +12,25 @@ import { setTimeout as wait } from "node:timers/promises";
 import { TLSSocket } from "node:tls";
 import { brotliCompressSync, gzipSync } from "node:zlib";
 import { createCertificateAuthority } from "../support/certificate-authority.mjs";
-import { call, chat, descriptorsOf, KEY, Rig, residentMiB, script, until } from "./harness.mjs";
+import {
+  CAPABILITY,
+  call,
+  chat,
+  descriptorsOf,
+  KEY,
+  Rig,
+  residentMiB,
+  script,
+  until,
+} from "./harness.mjs";
 
 const HOST = "api.openai.com";
 /** Enough for an answer, too little for a hang. */
 const DEADLINE_MS = 1_500;
 /** A request at a time may be answered so: whole, refused with a code, or visibly broken off. */
 const WHOLE = "whole";
+/** All there was, and marked, since nobody can tell whether it was all. */
+const UNKNOWN = "whole, length unknown";
 const BROKEN = "broken";
 
 /**
@@ -31,6 +44,7 @@ const BROKEN = "broken";
  * @property {string} [names] - What the refusal says of the reason.
  * @property {boolean} [impostor] - No request may ever reach it.
  * @property {boolean} [unfinished] - The handshake goes on, for another request, when nobody waits any more.
+ * @property {boolean} [repeated] - A GET that got no octet of an answer is sent once more.
  */
 
 const head = (/** @type {readonly string[]} */ ...lines) =>
@@ -128,7 +142,16 @@ function modesOf(/** @type {Certificates} */ certificates) {
 
     // --- heads
     "silence after the request": { serve: () => {}, expected: late },
-    "ends after the request": { serve: (socket) => socket.end(), expected: failed },
+    "ends after the request": {
+      serve: (socket) => socket.end(),
+      expected: failed,
+      repeated: true,
+    },
+    "resets after the request": {
+      serve: (socket) => socket.destroy(),
+      expected: failed,
+      repeated: true,
+    },
     "a head, an octet at a time": {
       serve: drip("HTTP/1.1 200 OK\r\nx-slow: ", "a", 30),
       expected: late,
@@ -176,10 +199,14 @@ function modesOf(/** @type {Certificates} */ certificates) {
       serve: say(`${head("transfer-encoding: chunked")}zz\r\nhalf\r\n`),
       expected: failed,
     },
-    // Where neither a length nor chunks are said, the end of TLS is the end; a cut cannot be told from it.
     "neither length nor chunks": {
       serve: say(`${head("content-type: text/plain")}part`),
-      expected: [WHOLE],
+      expected: [UNKNOWN],
+    },
+    "neither length nor chunks, reset": {
+      serve: sayAndReset(`${head("content-type: text/plain")}part`),
+      // Gone without a word of TLS, which looks like an end here too.
+      expected: [UNKNOWN, ...failed],
     },
     "an octet each 30 ms": { serve: drip(head("content-length: 100000"), "a", 30), expected: late },
     "events without end": {
@@ -212,6 +239,49 @@ function modesOf(/** @type {Certificates} */ certificates) {
   };
 }
 
+/** @typedef {import("./harness.mjs").Options & { path: string }} Way */
+
+const COMPLETIONS = "/v/openai/v1/chat/completions";
+const JSON_TYPE = { "content-type": "application/json" };
+/**
+ * As an envelope; as an envelope whose body is streamed; and as the provider's SDK would ask: with a body,
+ * with one that is streamed in chunks, and without.
+ * @type {readonly Way[]}
+ */
+const WAYS = [
+  { path: "/aivault/proxy", ...chat() },
+  { path: "/aivault/proxy", ...uploaded('{"stream":true}') },
+  { path: COMPLETIONS, method: "POST", headers: JSON_TYPE, body: '{"messages":[]}' },
+  {
+    path: COMPLETIONS,
+    method: "POST",
+    headers: { ...JSON_TYPE, "transfer-encoding": "chunked" },
+    body: '{"stream":true}',
+  },
+  { path: "/v/openai/v1/models" },
+];
+const AT_A_TIME = 4;
+
+/** An envelope whose body follows it. @param {string} body @returns {import("./harness.mjs").Options} */
+function uploaded(body) {
+  const envelope = {
+    capability: CAPABILITY,
+    request: {
+      method: "POST",
+      path: "/v1/chat/completions",
+      headers: [{ name: "content-type", value: "application/json" }],
+      bodyUpload: true,
+    },
+  };
+  const part = (/** @type {string} */ name, /** @type {string} */ content) =>
+    `--b0\r\ncontent-disposition: form-data; name="${name}"\r\ncontent-type: application/json\r\n\r\n${content}\r\n`;
+  return {
+    method: "POST",
+    headers: { "content-type": "multipart/form-data; boundary=b0", "transfer-encoding": "chunked" },
+    body: `${part("envelope", JSON.stringify(envelope))}${part("body", body)}--b0--\r\n`,
+  };
+}
+
 /** @typedef {Record<"good" | "expired" | "anotherName" | "unknown" | "selfSigned", { cert: string, key: string }>} Certificates */
 
 await script("upstream", async (verdict, flag) => {
@@ -238,7 +308,7 @@ await script("upstream", async (verdict, flag) => {
   });
   const good = issue({ hosts });
   let mode = /** @type {Mode} */ (modes["good"]);
-  let requests = 0;
+  const requests = { GET: 0, POST: 0 };
   /** @type {Set<Socket>} */
   const open = new Set();
   const server = createServer((socket) => {
@@ -257,7 +327,7 @@ await script("upstream", async (verdict, flag) => {
       const had = text.includes("\r\n\r\n");
       text += chunk.toString("latin1");
       if (had || !text.includes("\r\n\r\n")) return;
-      requests += 1;
+      requests[text.startsWith("GET ") ? "GET" : "POST"] += 1;
       serve(secure);
     });
   });
@@ -268,48 +338,54 @@ await script("upstream", async (verdict, flag) => {
   const env = { AIVAULT_DEV_RESOLVE: `${HOST}=127.0.0.1:${port}`, AIVAULT_DEV_CA_CERT_PATH: ca };
   const rig = await Rig.make({ daemon: { env } });
 
-  /** How one request ends. @param {import("./harness.mjs").Options} [options] @returns {Promise<string>} */
-  async function ask({ headers, ...rest } = chat()) {
+  /** How one request ends. @param {Way} way @returns {Promise<string>} */
+  async function ask({ path, headers, ...rest }) {
     const deadline = { "aivault-timeout-ms": String(DEADLINE_MS) };
     try {
-      const answer = await call(rig.caller, "/aivault/proxy", {
+      const answer = await call(rig.caller, path, {
         ...rest,
         headers: { ...headers, ...deadline },
         timeoutMs: 60_000,
       });
       if (answer.text.includes(KEY)) return "the key was told";
       if (mode.names !== undefined && !answer.text.includes(mode.names)) return answer.text;
-      return String(answer.headers["aivault-error"] ?? WHOLE);
+      const whole = answer.headers["aivault-length"] === "unknown" ? UNKNOWN : WHOLE;
+      return String(answer.headers["aivault-error"] ?? whole);
     } catch {
       return BROKEN;
     }
   }
 
   try {
-    await ask();
+    await Promise.all(WAYS.map(ask));
     const before = { memory: residentMiB(rig.pid), descriptors: descriptorsOf(rig.pid) };
-    let asked = 1;
+    let asked = WAYS.length;
     for (const [name, next] of Object.entries(modes)) {
       if (only !== undefined && !name.includes(only)) continue;
       mode = next;
-      requests = 0;
+      Object.assign(requests, { GET: 0, POST: 0 });
       /** @type {Record<string, number>} */
       const outcomes = {};
       const startedMs = performance.now();
-      for (let done = 0; done < repeats; done += 10) {
-        const some = Array.from({ length: Math.min(10, repeats - done) }, () => ask());
-        for (const outcome of await Promise.all(some)) {
+      for (let done = 0; done < repeats; done += AT_A_TIME) {
+        const some = Array.from({ length: Math.min(AT_A_TIME, repeats - done) }, () => WAYS);
+        for (const outcome of await Promise.all(some.flat().map(ask))) {
           outcomes[outcome] = (outcomes[outcome] ?? 0) + 1;
         }
       }
-      asked += repeats;
+      const times = { GET: repeats, POST: repeats * (WAYS.length - 1) };
+      asked += times.GET + times.POST;
       const fits = Object.keys(outcomes).every((outcome) => next.expected.includes(outcome));
       verdict.expect(`${name}: ${next.expected.join(" or ")}`, fits, JSON.stringify(outcomes));
       if (next.impostor === true) {
-        verdict.expect(`${name}: is sent nothing`, requests === 0, `${requests} requests`);
+        const sent = requests.GET + requests.POST;
+        verdict.expect(`${name}: is sent nothing`, sent === 0, `${sent} requests`);
       }
       // A POST that failed is the caller's to repeat.
-      verdict.expect(`${name}: no POST is repeated`, requests <= repeats, `${requests}`);
+      const { GET, POST } = requests;
+      verdict.expect(`${name}: no POST is repeated`, POST <= times.POST, `${POST}`);
+      const gets = times.GET * (next.repeated === true ? 2 : 1);
+      verdict.expect(`${name}: no GET is repeated more than once`, GET <= gets, `${GET}`);
       const ms = Math.round(performance.now() - startedMs);
       const closed = next.unfinished === true || (await until(() => open.size === 0, 10_000));
       verdict.expect(`${name}: no connection is left`, closed, `${open.size} are`);
@@ -320,12 +396,12 @@ await script("upstream", async (verdict, flag) => {
     mode = /** @type {Mode} */ (modes["good"]);
 
     // --- nobody there
-    const nobody = await ask();
-    asked += 1;
+    const nobody = await Promise.all(WAYS.map(ask));
+    asked += WAYS.length;
     verdict.expect(
       "a closed port: upstream_unreachable",
-      nobody === "upstream_unreachable",
-      nobody,
+      nobody.every((outcome) => outcome === "upstream_unreachable"),
+      nobody.join(),
     );
 
     const settled = await until(() => descriptorsOf(rig.pid) <= before.descriptors + 10, 20_000);

@@ -124,7 +124,7 @@ function dispatch(
   signal: AbortSignal,
 ): void {
   const { origin, limits } = request;
-  const exchange = new UndiciExchange(request, handler, signal);
+  const exchange = new UndiciExchange(request, handler, signal, () => send());
   if (!exchange.begin()) return;
   const headers: string[] = [];
   for (const [name, value] of request.headers) headers.push(name, value);
@@ -132,20 +132,22 @@ function dispatch(
     headers.push("content-length", String(request.bodyLength));
   }
   const host = origin.host.includes(":") ? `[${origin.host}]` : origin.host;
-  pool.dispatch(
-    {
-      origin: `${origin.scheme}://${host}:${origin.port}`,
-      path: request.path,
-      method: request.method as Dispatcher.HttpMethod,
-      headers,
-      // undici takes any async iterable; its type only names streams.
-      body: request.body as Uint8Array | null,
-      ...(request.upgrade === undefined ? null : { upgrade: request.upgrade }),
-      headersTimeout: limits.headersMs,
-      bodyTimeout: limits.idleMs,
-    },
-    exchange,
-  );
+  const send = () =>
+    pool.dispatch(
+      {
+        origin: `${origin.scheme}://${host}:${origin.port}`,
+        path: request.path,
+        method: request.method as Dispatcher.HttpMethod,
+        headers,
+        // undici takes any async iterable; its type only names streams.
+        body: request.body as Uint8Array | null,
+        ...(request.upgrade === undefined ? null : { upgrade: request.upgrade }),
+        headersTimeout: limits.headersMs,
+        bodyTimeout: limits.idleMs,
+      },
+      exchange,
+    );
+  send();
   exchange.dispatched();
 }
 
@@ -164,13 +166,27 @@ class UndiciExchange implements Dispatcher.DispatchHandler, UpstreamControl {
   #connectTimer: NodeJS.Timeout | undefined;
   #totalTimer: NodeJS.Timeout | undefined;
 
-  constructor(request: UpstreamRequest, handler: UpstreamHandler, signal: AbortSignal) {
+  constructor(
+    request: UpstreamRequest,
+    handler: UpstreamHandler,
+    signal: AbortSignal,
+    sendAgain: () => void,
+  ) {
     this.#request = request;
     this.#handler = handler;
     this.#signal = signal;
   }
 
   /** @returns False when it is over before it began. */
+/** RFC 9110 section 9.2.1: what asks for nothing to be done, and so can be asked again. */
+const SAFE_METHODS: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS"]);
+
+/** undici has one code for a connection that ended and for an answer that it does not want. */
+function isConnectionLost({ code, message }: Error & { code?: unknown }): boolean {
+  if (code === "UND_ERR_SOCKET") return message === "other side closed";
+  return code === "ECONNRESET" || code === "EPIPE";
+}
+
   begin(): boolean {
     if (this.#signal.aborted) {
       this.#cancel();
@@ -181,6 +197,8 @@ class UndiciExchange implements Dispatcher.DispatchHandler, UpstreamControl {
     return true;
   }
 
+  #hasAnswer = false;
+  #sendAgain: (() => void) | null;
   /** undici has it. Most often a connection is there, and it has been sent already. */
   dispatched(): void {
     if (this.#controller !== null || this.#settled) return;
@@ -190,6 +208,9 @@ class UndiciExchange implements Dispatcher.DispatchHandler, UpstreamControl {
   pause(): void {
     this.#controller?.pause();
   }
+    const { method, body, upgrade } = request;
+    const canRepeat = SAFE_METHODS.has(method) && body === null && upgrade === undefined;
+    this.#sendAgain = canRepeat ? sendAgain : null;
 
   resume(): void {
     this.#controller?.resume();
@@ -253,6 +274,7 @@ class UndiciExchange implements Dispatcher.DispatchHandler, UpstreamControl {
     const { code } = error as { readonly code?: unknown };
     if (this.#isNotModified && code === "UND_ERR_RES_CONTENT_LENGTH_MISMATCH") {
       this.onResponseEnd();
+    this.#hasAnswer = true;
       return;
     }
     this.#settle();
@@ -277,6 +299,14 @@ class UndiciExchange implements Dispatcher.DispatchHandler, UpstreamControl {
 
 const ONCE = { once: true } as const;
 
+    // A connection that was kept may be closed by the provider just as it is used again (RFC 9112 section 9.3.1).
+    const sendAgain = this.#sendAgain;
+    if (sendAgain !== null && !this.#hasAnswer && isConnectionLost(error)) {
+      this.#sendAgain = null;
+      this.#controller = null;
+      sendAgain();
+      return;
+    }
 function rawHeaders(
   raw: Dispatcher.DispatchController["rawHeaders"],
 ): readonly (readonly [string, string])[] {

@@ -97,6 +97,36 @@ describe("answers", () => {
     expect(event?.["lengthUnknown"] ?? false).toBe(unknown);
   });
 
+  it.each([["GET"], ["HEAD"]])("to %s are asked for once more where none began", async (method) => {
+    const answer = method === "HEAD" ? "HTTP/1.1 200 OK\r\n\r\n" : OK;
+    await start(answer, ENDING, answer);
+    await call(method);
+    expect((await call(method)).error).toBeNull();
+    expect(provider.requests).toHaveLength(3);
+  });
+
+  it("to GET are asked for once more, and not twice", async () => {
+    await start(ENDING, ENDING, OK);
+    expect((await call("GET")).error).toMatchObject({ code: "upstream_failed" });
+    expect(provider.requests).toHaveLength(2);
+  });
+
+  it("to GET are not asked for again where one began", async () => {
+    await start(`${ENDING}HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\npart`, OK);
+    expect((await call("GET")).error).toMatchObject({ code: "upstream_failed" });
+    expect(provider.requests).toHaveLength(1);
+  });
+
+  it.each([["POST"], ["PUT"]])("to %s are never asked for again", async (method) => {
+    await start(OK, ENDING, OK);
+    await call(method, { body: "x" });
+    expect((await call(method, { body: "x" })).error).toMatchObject({ code: "upstream_failed" });
+    await start(OK, ENDING, OK);
+    await call(method);
+    expect((await call(method)).error).toMatchObject({ code: "upstream_failed" });
+    expect(provider.requests).toHaveLength(2);
+  });
+
   it("G8: do not change the protocol unasked", async () => {
     await start("HTTP/1.1 101 Switching Protocols\r\nupgrade: h2c\r\nconnection: upgrade\r\n\r\n");
     const { error, head } = await call("GET");
