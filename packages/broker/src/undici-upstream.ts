@@ -151,6 +151,15 @@ function dispatch(
   exchange.dispatched();
 }
 
+/** RFC 9110 section 9.2.1: what asks for nothing to be done, and so can be asked again. */
+const SAFE_METHODS: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS"]);
+
+/** undici has one code for a connection that ended and for an answer that it does not want. */
+function isConnectionLost({ code, message }: Error & { code?: unknown }): boolean {
+  if (code === "UND_ERR_SOCKET") return message === "other side closed";
+  return code === "ECONNRESET" || code === "EPIPE";
+}
+
 /** One exchange: undici's events in, ours out, and what ends it early. */
 class UndiciExchange implements Dispatcher.DispatchHandler, UpstreamControl {
   readonly #request: UpstreamRequest;
@@ -161,6 +170,8 @@ class UndiciExchange implements Dispatcher.DispatchHandler, UpstreamControl {
   };
   #controller: Dispatcher.DispatchController | null = null;
   #settled = false;
+  #hasAnswer = false;
+  #sendAgain: (() => void) | null;
   #failure: BrokerError | null = null;
   #isNotModified = false;
   #connectTimer: NodeJS.Timeout | undefined;
@@ -175,18 +186,12 @@ class UndiciExchange implements Dispatcher.DispatchHandler, UpstreamControl {
     this.#request = request;
     this.#handler = handler;
     this.#signal = signal;
+    const { method, body, upgrade } = request;
+    const canRepeat = SAFE_METHODS.has(method) && body === null && upgrade === undefined;
+    this.#sendAgain = canRepeat ? sendAgain : null;
   }
 
   /** @returns False when it is over before it began. */
-/** RFC 9110 section 9.2.1: what asks for nothing to be done, and so can be asked again. */
-const SAFE_METHODS: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS"]);
-
-/** undici has one code for a connection that ended and for an answer that it does not want. */
-function isConnectionLost({ code, message }: Error & { code?: unknown }): boolean {
-  if (code === "UND_ERR_SOCKET") return message === "other side closed";
-  return code === "ECONNRESET" || code === "EPIPE";
-}
-
   begin(): boolean {
     if (this.#signal.aborted) {
       this.#cancel();
@@ -197,8 +202,6 @@ function isConnectionLost({ code, message }: Error & { code?: unknown }): boolea
     return true;
   }
 
-  #hasAnswer = false;
-  #sendAgain: (() => void) | null;
   /** undici has it. Most often a connection is there, and it has been sent already. */
   dispatched(): void {
     if (this.#controller !== null || this.#settled) return;
@@ -208,9 +211,6 @@ function isConnectionLost({ code, message }: Error & { code?: unknown }): boolea
   pause(): void {
     this.#controller?.pause();
   }
-    const { method, body, upgrade } = request;
-    const canRepeat = SAFE_METHODS.has(method) && body === null && upgrade === undefined;
-    this.#sendAgain = canRepeat ? sendAgain : null;
 
   resume(): void {
     this.#controller?.resume();
@@ -252,6 +252,7 @@ function isConnectionLost({ code, message }: Error & { code?: unknown }): boolea
     statusText?: string,
   ): void {
     // RFC 9110 section 15.2: interim responses are about this hop. 101 cannot occur unasked.
+    this.#hasAnswer = true;
     if (this.#settled || status < 200) return;
     this.#isNotModified = status === 304;
     this.#handler.head(status, statusText ?? "", rawHeaders(raw), this);
@@ -274,7 +275,14 @@ function isConnectionLost({ code, message }: Error & { code?: unknown }): boolea
     const { code } = error as { readonly code?: unknown };
     if (this.#isNotModified && code === "UND_ERR_RES_CONTENT_LENGTH_MISMATCH") {
       this.onResponseEnd();
-    this.#hasAnswer = true;
+      return;
+    }
+    // A connection that was kept may be closed by the provider just as it is used again (RFC 9112 section 9.3.1).
+    const sendAgain = this.#sendAgain;
+    if (sendAgain !== null && !this.#hasAnswer && isConnectionLost(error)) {
+      this.#sendAgain = null;
+      this.#controller = null;
+      sendAgain();
       return;
     }
     this.#settle();
@@ -299,14 +307,6 @@ function isConnectionLost({ code, message }: Error & { code?: unknown }): boolea
 
 const ONCE = { once: true } as const;
 
-    // A connection that was kept may be closed by the provider just as it is used again (RFC 9112 section 9.3.1).
-    const sendAgain = this.#sendAgain;
-    if (sendAgain !== null && !this.#hasAnswer && isConnectionLost(error)) {
-      this.#sendAgain = null;
-      this.#controller = null;
-      sendAgain();
-      return;
-    }
 function rawHeaders(
   raw: Dispatcher.DispatchController["rawHeaders"],
 ): readonly (readonly [string, string])[] {
