@@ -1,5 +1,11 @@
 import type { Duplex } from "node:stream";
-import { type Envelope, matchesCapability, parseRedirect, redirectedMethod } from "@aivault/policy";
+import {
+  type Envelope,
+  formatInternalHost,
+  matchesCapability,
+  parseRedirect,
+  redirectedMethod,
+} from "@aivault/policy";
 import type { PathRule, Registry } from "@aivault/registry";
 import type {
   AuditEvent,
@@ -108,6 +114,7 @@ export class Broker {
   readonly #executor: Executor;
   /** By the credential as it was loaded: another revision of the vault loads it anew. */
   readonly #served = new WeakMap<Credential, ServedBy>();
+  #internal: ResolvedSettings["allowedInternal"];
   #catalog: Catalog | null = null;
   #loading: Promise<Catalog> | null = null;
 
@@ -118,6 +125,7 @@ export class Broker {
     this.#now = options.now;
     this.#random = options.random;
     this.#settings = resolveSettings(options.settings);
+    this.#internal = this.#settings.allowedInternal;
     this.#userAgent = `aivault/${options.version}`;
     this.#tokens = new OAuthTokens({
       vault: this.#vault,
@@ -138,6 +146,16 @@ export class Broker {
     this.#limits = new InvocationLimits(this.#vault, this.#now, (before, after) =>
       this.stateWritten(before, after),
     );
+  }
+
+  /**
+   * Replaces the internal services that capabilities and credentials may name: those that name another are
+   * set aside from now on. The upstream is told separately.
+   */
+  allowInternal(services: ResolvedSettings["allowedInternal"]): void {
+    this.#internal = services;
+    this.#catalog = null;
+    this.#loading = null;
   }
 
   /**
@@ -244,6 +262,7 @@ export class Broker {
         credential: credential.id,
         decision: "allow",
         host: planned.host,
+        ...this.#exception(planned),
         kind: spend ? "invocation.decided" : "invocation.planned",
         method: planned.method,
         path: cut(planned.target.path),
@@ -266,6 +285,13 @@ export class Broker {
       }
       throw denial;
     }
+  }
+
+  /** G5: the operator's exception that a request makes use of, for the audit log. */
+  #exception({ host, port }: PlannedRequest): { readonly internal: string } | null {
+    if (this.#internal.length === 0) return null;
+    const used = this.#internal.find((entry) => entry.host === host && entry.port === port);
+    return used === undefined ? null : { internal: formatInternalHost(used) };
   }
 
   /** @returns Null when there is no credential; {@link #notFound} then says which is missing. */
@@ -480,6 +506,7 @@ export class Broker {
         credential: planned.anonymous ? null : planned.credential.id,
         method: planned.method,
         host: planned.host,
+        ...this.#exception(planned),
         path: cut(planned.target.path),
       });
       return { planned, dropsBody };
@@ -769,7 +796,7 @@ export class Broker {
   }
 
   get #capabilityOptions(): CapabilityOptions {
-    const internal = this.#settings.allowedInternal;
+    const internal = this.#internal;
     return {
       isInternalAllowed: (host, port) =>
         internal.some((entry) => entry.host === host && entry.port === port),
@@ -793,12 +820,14 @@ export class Broker {
       });
     }
     if (this.#catalog?.revision === revision) return this.#catalog;
-    this.#loading ??= loadCatalog(this.#vault, this.#registry, this.#capabilityOptions).finally(
-      () => {
-        this.#loading = null;
-      },
-    );
-    const catalog = await guard(() => this.#loading as Promise<Catalog>);
+    const internal = this.#internal;
+    this.#loading ??= loadCatalog(this.#vault, this.#registry, this.#capabilityOptions);
+    const loading = this.#loading;
+    const catalog = await guard(() => loading).finally(() => {
+      if (this.#loading === loading) this.#loading = null;
+    });
+    // Read by what was allowed before: once more.
+    if (internal !== this.#internal) return await this.#currentCatalog();
     this.#catalog = catalog;
     // A change that came while loading makes another round.
     return this.#vault.revision === catalog.revision ? catalog : await this.#currentCatalog();

@@ -13,7 +13,7 @@ import {
   rootCertificates,
   type SecureContext,
 } from "node:tls";
-import { checkAddresses } from "@aivault/policy";
+import { checkAddresses, checkInternalAddresses } from "@aivault/policy";
 import { BrokerError } from "./errors.ts";
 import { type LookUp, systemLookUp } from "./look-up.ts";
 import type { ClientCertificate } from "./upstream.ts";
@@ -32,11 +32,20 @@ export interface ConnectOptions {
   /** Development: speak plain HTTP to addresses of this machine. */
   readonly allowHttpLocal?: boolean;
   /** Exact hosts and ports whose addresses the operator vouches for. */
-  readonly allowedInternal?: readonly { readonly host: string; readonly port: number }[];
+  readonly allowedInternal?: readonly InternalService[];
   /** How names are found; default: {@link systemLookUp}. What it finds is checked here. */
   readonly lookUp?: LookUp;
   /** Milliseconds for a connection to be there, from the look-up to the end of the handshake. Default 5 s. */
   readonly connectMs?: number;
+}
+
+/** A service that an operator allowed although it is inside a network, or on a port of its own. */
+export interface InternalService {
+  /** As {@link parseInternalHost} reads it: lower case, an address in its canonical form. */
+  readonly host: string;
+  readonly port: number;
+  /** PEM certificates to trust for this service, instead of the public authorities. */
+  readonly ca?: string;
 }
 
 /** Where a connection goes. */
@@ -71,15 +80,19 @@ export function createConnect(
   options: ConnectOptions,
   certificate?: ClientCertificate,
 ): (endpoint: Endpoint, done: Connected) => void {
-  let context: SecureContext | null = null;
-  const secureContext = () => {
+  const contexts = new Map<string | null, SecureContext>();
+  const secureContext = (internalCa: string | null) => {
+    const known = contexts.get(internalCa);
+    if (known !== undefined) return known;
     // Parsing the roots takes about 10 ms, once.
-    context ??= createSecureContext({
+    const context = createSecureContext({
       // Whoever brings an authority of its own means that one and no other.
       ca:
-        certificate?.ca === undefined
-          ? [...rootCertificates, ...(options.ca ?? [])]
-          : [Buffer.from(certificate.ca)],
+        certificate?.ca !== undefined
+          ? [Buffer.from(certificate.ca)]
+          : internalCa !== null
+            ? [internalCa]
+            : [...rootCertificates, ...(options.ca ?? [])],
       minVersion: "TLSv1.2",
       ...(certificate === undefined
         ? {}
@@ -88,17 +101,21 @@ export function createConnect(
             key: readKey(certificate),
           }),
     });
+    contexts.set(internalCa, context);
     return context;
   };
   // Here and not in the first connection: the certificate's buffers are wiped after `send` returns.
-  if (certificate !== undefined) secureContext();
+  if (certificate !== undefined) {
+    secureContext(null);
+    for (const { ca } of options.allowedInternal ?? []) secureContext(ca ?? null);
+  }
   return (endpoint, done) => {
     const attempt = new Attempt(endpoint.host, options.connectMs ?? CONNECT_MS, done);
     findAddresses(endpoint, options, (error, found) => {
       // A name that is found too late is of no use: the deadline was the whole attempt's.
       if (attempt.isOver) return;
       if (found === null) attempt.fail(error);
-      else open(endpoint, found, options, secureContext, attempt);
+      else open(endpoint, found, options, () => secureContext(ownCaOf(endpoint, options)), attempt);
     });
   };
 }
@@ -171,9 +188,11 @@ function findAddresses(
     done(null, { addresses: [override.address], port: override.port });
     return;
   }
-  const vouched = isVouchedFor(host, port, options);
+  const isVouched = vouchedFor(host, port, options) !== null;
   const check = (addresses: readonly string[]) => {
-    const checked = vouched ? { ok: true as const } : checkAddresses(addresses, []);
+    const checked = isVouched
+      ? checkInternalAddresses(addresses, host)
+      : checkAddresses(addresses, []);
     if (checked.ok) {
       done(null, { addresses, port });
       return;
@@ -192,13 +211,17 @@ function findAddresses(
   });
 }
 
-/** Tells whether the operator allowed exactly this host and port, whatever its addresses are. */
-export function isVouchedFor(
+/** What the operator allowed of exactly this host and port; null for nothing. */
+export function vouchedFor(
   host: string,
   port: number,
-  { allowedInternal = [] }: ConnectOptions,
-): boolean {
-  return allowedInternal.some((internal) => internal.host === host && internal.port === port);
+  { allowedInternal = [] }: Pick<ConnectOptions, "allowedInternal">,
+): InternalService | null {
+  return allowedInternal.find((entry) => entry.host === host && entry.port === port) ?? null;
+}
+
+function ownCaOf({ host, port }: Endpoint, options: ConnectOptions): string | null {
+  return vouchedFor(host, port, options)?.ca ?? null;
 }
 
 function open(

@@ -1,6 +1,7 @@
 export { Broker, type BrokerOptions, type OutsideDenial } from "./broker.ts";
 export type { CapabilityPolicy } from "./capability-policy.ts";
 export type { QuarantinedDocument } from "./catalog.ts";
+export type { InternalService } from "./connect.ts";
 export type { InvocationContext, TokenGrant, UseLimits } from "./context.ts";
 export {
   BrokerError,
@@ -34,7 +35,11 @@ export {
   isErrorCode,
 } from "./token-endpoint.ts";
 export type { DecisionStage, DecisionStep } from "./trace.ts";
-export { createUndiciUpstream, type UndiciUpstreamOptions } from "./undici-upstream.ts";
+export {
+  createUndiciUpstream,
+  type UndiciUpstream,
+  type UndiciUpstreamOptions,
+} from "./undici-upstream.ts";
 export type {
   ClientCertificate,
   Upstream,

@@ -1,3 +1,4 @@
+import type { InternalService } from "./connect.ts";
 import type { UpstreamLimits } from "./upstream.ts";
 
 /** What an operator may set for every invocation; a capability's policy document may lower it. */
@@ -8,8 +9,8 @@ export interface BrokerSettings {
   readonly requestBytesMax?: number;
   /** Bytes of a decoded response body. Default 1 GiB. */
   readonly responseBytesMax?: number;
-  /** Internal hosts and ports that capabilities and credentials may name. The upstream must allow them too. */
-  readonly allowedInternal?: readonly { readonly host: string; readonly port: number }[];
+  /** Internal services that capabilities and credentials may name. The upstream must allow them too. */
+  readonly allowedInternal?: readonly Pick<InternalService, "host" | "port">[];
 }
 
 /** {@link BrokerSettings} with every default filled in. */
@@ -17,7 +18,7 @@ export interface ResolvedSettings {
   readonly deadlines: UpstreamLimits;
   readonly requestBytesMax: number;
   readonly responseBytesMax: number;
-  readonly allowedInternal: readonly { readonly host: string; readonly port: number }[];
+  readonly allowedInternal: readonly Pick<InternalService, "host" | "port">[];
 }
 
 const MIB = 1_048_576;

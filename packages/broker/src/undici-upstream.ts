@@ -1,6 +1,6 @@
 import type { Duplex } from "node:stream";
 import { Agent, type Dispatcher } from "undici";
-import { type ConnectOptions, createConnect, isVouchedFor } from "./connect.ts";
+import { type ConnectOptions, createConnect, type InternalService, vouchedFor } from "./connect.ts";
 import { BrokerError, isBrokerError } from "./errors.ts";
 import type {
   ClientCertificate,
@@ -16,6 +16,15 @@ export interface UndiciUpstreamOptions extends ConnectOptions {
   readonly http1Only?: boolean;
 }
 
+/** An {@link Upstream} whose internal services can change. */
+export interface UndiciUpstream extends Upstream {
+  /**
+   * Replaces what internal services may be reached. Requests that are running end by themselves; no later
+   * one goes over a connection that was made under the former list.
+   */
+  allowInternal(services: readonly InternalService[]): void;
+}
+
 /** Connections per host; further requests wait for one. */
 const CONNECTIONS_MAX = 256;
 /** Client certificates whose TLS contexts and connections are kept. */
@@ -27,9 +36,12 @@ const RESPONSE_HEAD_BYTES_MAX = 65_536;
  *
  * The development options are for a vault that was created as a development vault, and nobody else.
  */
-export function createUndiciUpstream(options: UndiciUpstreamOptions = {}): Upstream {
-  const plain = createPool(options);
+export function createUndiciUpstream(given: UndiciUpstreamOptions = {}): UndiciUpstream {
+  let options = given;
+  let plain = createPool(options);
   const byCertificate = new Map<string, Agent>();
+  /** Of former options, until what runs over them has ended. */
+  const retired = new Set<Agent>();
   const poolFor = (certificate: ClientCertificate | undefined): Agent => {
     if (certificate === undefined) return plain;
     const known = byCertificate.get(certificate.id);
@@ -65,8 +77,18 @@ export function createUndiciUpstream(options: UndiciUpstreamOptions = {}): Upstr
         handler.error(new BrokerError("internal", "the request could not be put together"));
       }
     },
+    allowInternal: (allowedInternal) => {
+      for (const pool of [plain, ...byCertificate.values()]) {
+        retired.add(pool);
+        void pool.close().finally(() => retired.delete(pool));
+      }
+      byCertificate.clear();
+      options = { ...options, allowedInternal };
+      plain = createPool(options);
+    },
     close: async () => {
-      await Promise.all([plain, ...byCertificate.values()].map((pool) => pool.destroy()));
+      const pools = [plain, ...byCertificate.values(), ...retired];
+      await Promise.all(pools.map((pool) => pool.destroy()));
     },
   };
 }
@@ -104,7 +126,7 @@ function refuse({ origin }: UpstreamRequest, options: ConnectOptions): BrokerErr
     origin.portDeclared === true ||
     options.allowNonDefaultPorts === true ||
     overridden === true ||
-    isVouchedFor(host, port, options);
+    vouchedFor(host, port, options) !== null;
   if (scheme === "http" && options.allowHttpLocal !== true) {
     return new BrokerError("policy_violation", `\`${host}\` would be called without TLS`, {
       reason: "host_not_allowed",

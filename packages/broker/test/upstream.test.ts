@@ -10,6 +10,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import {
   type BrokerError,
   createUndiciUpstream,
+  type InternalService,
   type UndiciUpstreamOptions,
   type UpstreamRequest,
 } from "../src/index.ts";
@@ -120,6 +121,36 @@ describe("createUndiciUpstream", () => {
     expect(allowed).toMatchObject({ status: 200, error: null });
     const other = await send(options, { host: "127.0.0.1", port: provider.port + 1 });
     expect(other.error).toMatchObject({ code: "policy_violation" });
+  });
+
+  it.each(["169.254.169.254", "100.100.100.200", "fd00:ec2::254", "fe80::1", "0.0.0.0"])(
+    "G5: does not let a name that an operator allowed lead to %s",
+    async (address) => {
+      const host = "build.internal";
+      const options = {
+        ca: [authority.certificatePem],
+        allowedInternal: [{ host, port: provider.port }],
+      };
+      const lookUp = () => Promise.resolve([address]);
+      const { error } = await send({ ...options, lookUp }, { host, port: provider.port });
+      expect(error).toMatchObject({ code: "policy_violation", reason: "address_blocked" });
+    },
+  );
+
+  it("G5: trusts an internal service's authority for that service alone", async () => {
+    const lookUp = () => Promise.resolve(["127.0.0.1"]);
+    const { port } = provider;
+    const ca = authority.certificatePem;
+    const reach = (allowedInternal: readonly InternalService[]) =>
+      send({ allowedInternal, lookUp }, { host: "api.stand-in.example", port });
+    expect(await reach([{ host: "api.stand-in.example", port, ca }])).toMatchObject({
+      status: 200,
+    });
+    const other = { host: "other.stand-in.example", port, ca };
+    expect((await reach([other, { host: "api.stand-in.example", port }])).error).toMatchObject({
+      code: "upstream_unreachable",
+    });
+    expect((await reach([other])).error).toMatchObject({ code: "policy_violation" });
   });
 
   it("speaks plain HTTP only where development allows it, and only to this machine", async () => {

@@ -144,7 +144,12 @@ export function statusShape(status: WireStatus): Record<string, unknown> {
   return {
     status: { enabled: true, ...vaultShape(vault) },
     paths: pathsShape(paths.root, paths),
-    daemon: { version: status.version, protocol: status.protocol, pid: status.pid },
+    daemon: {
+      version: status.version,
+      protocol: status.protocol,
+      pid: status.pid,
+      allowedInternal: status.allowedInternal,
+    },
   };
 }
 

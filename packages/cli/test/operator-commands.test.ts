@@ -53,6 +53,7 @@ const status = {
     quarantined: [],
   },
   operatorPassphrase: false,
+  allowedInternal: [],
   paths: { root: "/v", socket: "/s", operatorSocket: "/o" },
 };
 const STATUS = "GET /aivault/status";
@@ -396,6 +397,7 @@ describe("aivault settings", () => {
     tokenTtlMsMax: 86_400_000,
     auditDurability: "group",
     auditRetentionDays: null,
+    allowedInternal: [],
   };
 
   it.each([
@@ -404,6 +406,17 @@ describe("aivault settings", () => {
     ["lockAfterIdleMs", "never", { lockAfterIdleMs: null }],
     ["auditDurability", "disk", { auditDurability: "disk" }],
     ["auditRetentionDays", "90", { auditRetentionDays: 90 }],
+    ["allowedInternal", "none", { allowedInternal: [] }],
+    [
+      "allowedInternal",
+      "build.internal:8443,[fd00::7]:443",
+      {
+        allowedInternal: [
+          { service: "build.internal:8443", ca: null },
+          { service: "[fd00::7]:443", ca: null },
+        ],
+      },
+    ],
   ])("sets %s to %s", async (name, value, change) => {
     const { env, seen } = await start({ "PATCH /aivault/settings": settings });
     expect(await aivault(["settings", "set", name, value], { env })).toMatchObject({ status: 0 });
@@ -421,11 +434,27 @@ describe("aivault settings", () => {
     expect(seen).toHaveLength(0);
   });
 
+  it("takes an internal service's certificates from a file, and shows that it has some", async () => {
+    const service = "build.internal:8443";
+    const { env, seen, directory } = await start({
+      "PATCH /aivault/settings": { ...settings, allowedInternal: [{ service, ca: "PEM" }] },
+    });
+    const file = join(directory, "ca.pem");
+    await writeFile(file, "PEM");
+    const set = (value: string) => ["settings", "set", "allowedInternal", value];
+    const { stdout } = await aivault(set(`${service}=${file}`), { env, columns: 80 });
+    expect(JSON.parse(seen[0]?.body ?? "")).toEqual({ allowedInternal: [{ service, ca: "PEM" }] });
+    expect(stdout).toContain(`allowedInternal     ${service} (with certificates of its own)`);
+    expect((await aivault(set(`${service}=${file}.none`), { env })).status).toBe(1);
+    expect(seen).toHaveLength(1);
+  });
+
   it("shows times as people write them", async () => {
     const { env } = await start({ "GET /aivault/settings": settings });
     const shown = (await aivault(["settings", "list"], { env, columns: 80 })).stdout;
     expect(shown).toMatch(/lockAfterIdleMs +never\n/);
     expect(shown).toMatch(/tokenTtlMsMax +1d\n/);
+    expect(shown).toMatch(/allowedInternal +none\n/);
   });
 });
 

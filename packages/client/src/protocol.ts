@@ -515,6 +515,16 @@ export interface WireSettings {
   readonly auditDurability: "group" | "disk";
   /** Days of which the audit log is kept; null for all. */
   readonly auditRetentionDays: number | null;
+  /** Internal services that operators' capabilities and credentials may name. */
+  readonly allowedInternal: readonly WireInternalService[];
+}
+
+/** An exception from the rules about hosts and addresses, for one host and one port. */
+export interface WireInternalService {
+  /** `host:port`, `address:port` or `[address]:port`; no wildcard and no range. */
+  readonly service: string;
+  /** PEM certificates to trust for it instead of the public authorities; null for those. */
+  readonly ca: string | null;
 }
 
 /** Where a rotated master key is to be. */
@@ -606,6 +616,8 @@ export interface WireStatus {
   };
   /** An operator passphrase is set; null while the vault is locked. */
   readonly operatorPassphrase: boolean | null;
+  /** Internal services that may be reached, as `host:port`; null while the vault is locked. */
+  readonly allowedInternal: readonly string[] | null;
   readonly paths: {
     readonly root: string;
     readonly socket: string;

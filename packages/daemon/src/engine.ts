@@ -1,6 +1,13 @@
 /** Vault, broker, tokens and upstream: what a daemon holds, and the order in which it comes and goes. */
 
-import { Broker, createUndiciUpstream, type LookUp, type Upstream } from "@aivault/broker";
+import { isDeepStrictEqual } from "node:util";
+import {
+  Broker,
+  createUndiciUpstream,
+  type LookUp,
+  type UndiciUpstream,
+  type Upstream,
+} from "@aivault/broker";
 import type { WireMasterRotated } from "@aivault/client/protocol";
 import { isVaultError, type KeyProviderConfig, type Vault } from "@aivault/vault-core";
 import { systemArgon2id, systemRandom } from "@aivault/vault-core/node";
@@ -14,7 +21,13 @@ import type { VaultPaths } from "./paths.ts";
 import { Problem } from "./problem.ts";
 import { ProviderCatalog } from "./provider-catalog.ts";
 import { type RotateMasterOptions, rotateMaster } from "./rotate-master.ts";
-import { changeSettings, type DaemonSettings, DEFAULT_SETTINGS, readSettings } from "./settings.ts";
+import {
+  changeSettings,
+  type DaemonSettings,
+  DEFAULT_SETTINGS,
+  internalServices,
+  readSettings,
+} from "./settings.ts";
 import { Nonces } from "./signatures/nonces.ts";
 import { TokenClock } from "./tokens/token-clock.ts";
 import { TokenStore } from "./tokens/token-store.ts";
@@ -57,7 +70,7 @@ export class Engine {
   readonly providers: ProviderCatalog;
   readonly logins: OAuthLogins;
   #broker: Broker | null = null;
-  #upstream: Upstream | null = null;
+  #upstream: UndiciUpstream | null = null;
   #overrides: DevelopmentOverrides | null = null;
   #settings: DaemonSettings = DEFAULT_SETTINGS;
   #locking = false;
@@ -134,10 +147,20 @@ export class Engine {
 
   async changeSettings(change: Partial<DaemonSettings>): Promise<DaemonSettings> {
     this.requireUnlocked();
-    this.#settings = await changeSettings(this.#vault, change);
+    this.#useSettings(await changeSettings(this.#vault, change));
     this.#armIdleTimer();
     if (change.auditRetentionDays !== undefined) await this.#dropOldAudit();
     return this.#settings;
+  }
+
+  /** Whoever decides and whoever connects see the same internal services. */
+  #useSettings(settings: DaemonSettings): void {
+    const services = internalServices(settings);
+    const isNew = !isDeepStrictEqual(services, internalServices(this.#settings));
+    this.#settings = settings;
+    if (!isNew) return;
+    this.#broker?.allowInternal(services);
+    this.#upstream?.allowInternal(services);
   }
 
   /** Each hour: a checkpoint that anyone can check, and nothing older than is wanted. */
@@ -170,7 +193,7 @@ export class Engine {
   /** Read again what is set in the vault. A locked vault reads it when it is unlocked. */
   async reload(): Promise<void> {
     if (this.#locking || this.#vault.status().locked) return;
-    this.#settings = await readSettings(this.#vault);
+    this.#useSettings(await readSettings(this.#vault));
     await this.providers.load();
     await this.#vault.audit.append({ kind: "settings.reloaded" });
     this.#armIdleTimer();
@@ -305,7 +328,7 @@ export class Engine {
           version,
         });
       }
-      this.#settings = await readSettings(this.#vault);
+      this.#useSettings(await readSettings(this.#vault));
       await this.providers.load();
       // A clock that was put back since must not make what has ended begin again.
       const [newest] = await this.#vault.audit.read({ limit: 1 });

@@ -44,6 +44,9 @@ async function describeStatus(services: Services): Promise<WireStatus> {
     pid,
     vault: describeVault(vault),
     operatorPassphrase: vault.status().locked ? null : await engine.operators.isSet(),
+    allowedInternal: vault.status().locked
+      ? null
+      : engine.settings.allowedInternal.map(({ service }) => service),
     paths: { root, socket, operatorSocket },
   };
 }

@@ -209,6 +209,7 @@ export const vaultCommands: readonly Command[] = [
     summary: "change one setting; it is sealed in the vault",
     details: [
       "requireToken: callers on this machine need a token too (true or false). lockAfterIdleMs: lock the vault after this long without use (a time such as 15m, or never). tokenTtlMsMax: the longest life of a token (a time). auditDurability: disk syncs each entry before the answer is released, group within 50 ms. auditRetentionDays: how long the audit log is kept (days, or never to keep all).",
+      "allowedInternal: services inside your network that capabilities of yours may name, HOST:PORT one after another with commas, or none; HOST:PORT=FILE trusts the certificates in FILE for that service, and no others. Exactly that host and that port, always with TLS: there is no wildcard and no range. What it replaces is withdrawn at once.",
     ],
     positionals: [
       {
@@ -221,6 +222,7 @@ export const vaultCommands: readonly Command[] = [
           "tokenTtlMsMax",
           "auditDurability",
           "auditRetentionDays",
+          "allowedInternal",
         ],
       },
       { name: "value", summary: "its new value", required: true },
@@ -228,6 +230,10 @@ export const vaultCommands: readonly Command[] = [
     flags: JSON_FLAGS,
     examples: [
       { title: "Lock when nobody needs it", line: "aivault settings set lockAfterIdleMs 15m" },
+      {
+        title: "Reach a service inside your network",
+        line: "aivault settings set allowedInternal build.internal:8443",
+      },
     ],
     load: async () => (await import("../run/settings.ts")).runSet,
   },

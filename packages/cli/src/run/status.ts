@@ -42,7 +42,8 @@ async function readStatus({ session }: Context): Promise<WireStatus | null> {
   }
 }
 
-function printStatus(context: Context, { vault, paths, version, pid }: WireStatus): void {
+function printStatus(context: Context, status: WireStatus): void {
+  const { vault, paths, version, pid, allowedInternal } = status;
   const { out } = context;
   const { red, green } = out.colors;
   section(context, "Vault", [
@@ -55,6 +56,7 @@ function printStatus(context: Context, { vault, paths, version, pid }: WireStatu
     ["Version", version],
     ["Process", String(pid)],
     ["Socket", paths.socket],
+    ...(allowedInternal?.length ? [["Internal", allowedInternal.join(", ")] as const] : []),
   ]);
   section(context, "Paths", [["Root", paths.root]]);
   if (vault.locked) out.note("`aivault unlock` opens it again");

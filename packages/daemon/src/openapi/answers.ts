@@ -305,6 +305,7 @@ export const status = z.object({
     quarantined: texts,
   }),
   operatorPassphrase: z.nullable(z.boolean()),
+  allowedInternal: z.nullable(texts),
   paths: z.object({ root: text, socket: text, operatorSocket: text }),
 }) satisfies z.ZodType<WireStatus>;
 

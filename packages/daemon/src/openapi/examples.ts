@@ -145,6 +145,7 @@ export const SETTINGS = {
   tokenTtlMsMax: 86_400_000,
   auditRetentionDays: null,
   auditDurability: "group",
+  allowedInternal: [{ service: "build.internal:8443", ca: null }],
 };
 
 export const ENVELOPE = {
@@ -172,6 +173,7 @@ export const STATUS = {
     quarantined: [],
   },
   operatorPassphrase: false,
+  allowedInternal: ["build.internal:8443"],
   paths: {
     root: "/home/owner/.aivault/data/vault",
     socket: "/home/owner/.aivault/run/aivaultd.sock",
