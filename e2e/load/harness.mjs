@@ -3,7 +3,15 @@
 // requests to it, what the kernel says of it, what its audit log says of what was done, and a verdict.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { appendFileSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import {
+  appendFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmdirSync,
+  writeFileSync,
+} from "node:fs";
 import { request as httpRequest } from "node:http";
 import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
@@ -142,10 +150,11 @@ export class Rig {
    * @property {readonly string[]} [node] - Of Node itself.
    * @property {Record<string, string>} [env]
    * @property {number} [descriptors] - `ulimit -n`.
+   * @property {string} [group] - A control group to run in: {@link limitMemory}.
    * @property {string} [nameServer] - Who is asked for names. Needs root: it is put into a mount namespace.
    * @param {StartOptions} [options]
    */
-  async start({ port = 0, node = [], env = {}, descriptors, nameServer } = {}) {
+  async start({ port = 0, node = [], env = {}, descriptors, group, nameServer } = {}) {
     const program = [process.execPath, ...node, AIVAULTD, "--listen", `127.0.0.1:${port}`];
     const limited = ["sh", "-c", `ulimit -n ${descriptors} && exec "$0" "$@"`, ...program];
     const apart = () => {
@@ -154,8 +163,12 @@ export class Rig {
       const script = 'mount --bind "$0" /etc/resolv.conf && exec "$@"';
       return ["unshare", "--mount", "sh", "-c", script, file, ...program];
     };
-    const arranged = descriptors === undefined ? program : limited;
-    const [command = "", ...rest] = nameServer === undefined ? arranged : apart();
+    const grouped = ["sh", "-c", `echo $$ > ${group}/cgroup.procs && exec "$0" "$@"`, ...program];
+    let arranged = program;
+    if (descriptors !== undefined) arranged = limited;
+    if (group !== undefined) arranged = grouped;
+    if (nameServer !== undefined) arranged = apart();
+    const [command = "", ...rest] = arranged;
     const child = spawn(command, rest, {
       env: {
         PATH: process.env["PATH"] ?? "",
@@ -262,6 +275,39 @@ export function residentMiB(pid) {
 /** Open descriptors of a process. @param {number} pid */
 export function descriptorsOf(pid) {
   return readdirSync(`/proc/${pid}/fd`).length;
+}
+
+/**
+ * A control group whose processes together have so much memory, and nothing on disk instead. Null where there is no
+ * such thing, or not for us.
+ * @param {number} mib
+ */
+export function limitMemory(mib) {
+  const isFirst = existsSync("/sys/fs/cgroup/memory/memory.limit_in_bytes");
+  const directory = join(
+    isFirst ? "/sys/fs/cgroup/memory" : "/sys/fs/cgroup",
+    `aivault-load-${process.pid}`,
+  );
+  const limit = isFirst ? "memory.limit_in_bytes" : "memory.max";
+  const swap = isFirst ? "memory.memsw.limit_in_bytes" : "memory.swap.max";
+  try {
+    mkdirSync(directory);
+    writeFileSync(join(directory, limit), String(mib * 1_048_576));
+    if (existsSync(join(directory, swap))) {
+      writeFileSync(join(directory, swap), String(isFirst ? mib * 1_048_576 : 0));
+    }
+  } catch {
+    return null;
+  }
+  const read = (/** @type {string} */ name) => readFileSync(join(directory, name), "utf8");
+  return {
+    directory,
+    /** The most that was used, in MiB. */
+    peak: () =>
+      Math.round(Number(read(isFirst ? "memory.max_usage_in_bytes" : "memory.peak")) / 1_048_576),
+    /** Once it is empty. */
+    remove: () => rmdirSync(directory),
+  };
 }
 
 /** The most of `sample` while `work` runs. @template T @param {() => number} sample @param {Promise<T>} work */

@@ -1,9 +1,10 @@
 // @ts-check
 // Too little of something: descriptors, memory, time for one request. `node e2e/load/scarce.mjs [--burst 2000]`.
 // New work may be refused; what is refused is told so, and afterwards all is as before.
+import { request as httpRequest } from "node:http";
 import { connect } from "node:net";
 import { setTimeout as wait } from "node:timers/promises";
-import { call, chat, json, Rig, residentMiB, script, until } from "./harness.mjs";
+import { call, chat, json, limitMemory, Rig, residentMiB, script, until } from "./harness.mjs";
 
 await script("scarce", async (verdict, flag) => {
   const burst = flag("burst", 2_000);
@@ -63,6 +64,8 @@ await script("scarce", async (verdict, flag) => {
       served,
       "MiB at the end": residentMiB(rig.pid),
     });
+
+    await littleMemory(rig, verdict, burst);
 
     // --- requests that would keep one busy
     const deep = "[".repeat(100_000) + "]".repeat(100_000);
@@ -130,6 +133,73 @@ await script("scarce", async (verdict, flag) => {
     await rig.dispose();
   }
 });
+
+/**
+ * As in a container: what is over the limit is killed by the kernel, without a word.
+ * @param {Rig} rig @param {import("./harness.mjs").Verdict} verdict @param {number} burst
+ */
+async function littleMemory(rig, verdict, burst) {
+  const MIB = 256;
+  const group = limitMemory(MIB);
+  if (group === null) {
+    process.stderr.write(`SKIPPED: ${MIB} MiB in all: no control group for us here\n`);
+    return;
+  }
+  await rig.stop();
+  await rig.start({ group: group.directory });
+  try {
+    const counts = { served: 0, refused: 0, lost: 0 };
+    const count = (/** @type {number} */ status) => {
+      if (status === 200) counts.served += 1;
+      else counts.refused += 1;
+    };
+    const lost = () => {
+      counts.lost += 1;
+    };
+    // Some read nothing of an answer of 100 MB while the others work.
+    const slow = Array.from({ length: 20 }, () => readNothing(rig));
+    for (let i = 0; i < burst; i += 50) {
+      const wave = Array.from({ length: 50 }, () =>
+        call(rig.caller, "/aivault/proxy", chat({ pad: "x".repeat(500_000) })).then(
+          ({ status }) => count(status),
+          lost,
+        ),
+      );
+      await Promise.all(wave);
+    }
+    for (const client of slow) client.destroy();
+    verdict.expect(
+      `${MIB} MiB in all: nothing is lost`,
+      counts.lost === 0 && rig.isAlive,
+      JSON.stringify(counts),
+    );
+    const { status } = await call(rig.caller, "/aivault/proxy", chat());
+    verdict.expect(`${MIB} MiB in all: calls are served`, status === 200, `${status}`);
+    await rig.checkAudit(verdict);
+    verdict.figures(`${MIB} MiB in all, 500 kB bodies, 50 at a time, 20 slow readers`, {
+      ...counts,
+      "MiB at most": group.peak(),
+    });
+  } finally {
+    await rig.stop();
+    group.remove();
+    await rig.start();
+  }
+}
+
+/** Asks for much and takes nothing. @param {Rig} rig */
+function readNothing(rig) {
+  const { headers, body } = chat({ x_stand_in: "big:100000000" });
+  const client = httpRequest({
+    ...rig.caller,
+    method: "POST",
+    path: "/aivault/proxy",
+    headers: { host: "aivault", ...headers },
+    agent: false,
+  });
+  client.on("error", () => undefined).on("response", (response) => response.pause());
+  return client.end(body);
+}
 
 /** @param {number} count @returns {[string, number][]} */
 function keys(count) {
