@@ -1,5 +1,6 @@
 // @ts-check
 // Mutation testing of the pure packages; `pnpm mutate policy`, and docs/testing.md.
+import { mutated } from "./stryker.judges.mjs";
 
 const PACKAGES = ["broker", "cli", "client", "daemon", "policy", "registry", "vault-core"];
 
@@ -9,11 +10,12 @@ const PACKAGES = ["broker", "cli", "client", "daemon", "policy", "registry", "va
  */
 export function mutating(name, files) {
   const others = PACKAGES.filter((other) => other !== name).map((other) => `/packages/${other}`);
+  const report = `coverage/mutation/${name}/${mutated?.replaceAll("/", "-") ?? "all"}`;
   return {
     testRunner: "vitest",
     plugins: ["@stryker-mutator/vitest-runner"],
     vitest: { configFile: "stryker.vitest.mjs", dir: `packages/${name}`, related: false },
-    mutate: files.map((file) => `packages/${name}/src/${file}.ts`),
+    mutate: (mutated === null ? files : [mutated]).map((file) => `packages/${name}/src/${file}.ts`),
     coverageAnalysis: "perTest",
     concurrency: 1,
     timeoutMS: 5_000,
@@ -23,8 +25,8 @@ export function mutating(name, files) {
     // TypeScript 7 has no compiler API with which Stryker could rewrite a tsconfig, and vitest needs none.
     tsconfigFile: "none",
     reporters: ["clear-text", "progress-append-only", "json", "html"],
-    jsonReporter: { fileName: `coverage/mutation/${name}.json` },
-    htmlReporter: { fileName: `coverage/mutation/${name}.html` },
+    jsonReporter: { fileName: `${report}.json` },
+    htmlReporter: { fileName: `${report}.html` },
     clearTextReporter: { reportTests: false, allowColor: false },
   };
 }

@@ -1,7 +1,7 @@
 import { mutating } from "./stryker.base.mjs";
 
-// What decides. The rest of the package (limits, spellings of secrets, punycode) has published vectors.
-export default mutating("policy", [
+/** What decides. The rest of the package (limits, spellings of secrets, punycode) has published vectors. */
+export const files = [
   "address",
   "capability-pattern",
   "endpoint-url",
@@ -17,4 +17,6 @@ export default mutating("policy", [
   "segment",
   "strict-json",
   "target",
-]);
+];
+
+export default mutating("policy", files);

@@ -1,7 +1,7 @@
 import { mutating } from "./stryker.base.mjs";
 
-// Cryptography, the stored forms, and the store.
-export default mutating("vault-core", [
+/** Cryptography, the stored forms, and the store. */
+export const files = [
   "aead",
   "audit-head",
   "bytes",
@@ -22,4 +22,6 @@ export default mutating("vault-core", [
   "verify",
   "node/file-store",
   "node/journal",
-]);
+];
+
+export default mutating("vault-core", files);

@@ -4,6 +4,7 @@ import { basename } from "node:path";
 import { fileURLToPath } from "node:url";
 import { defineConfig } from "vitest/config";
 import { BaseSequencer } from "vitest/node";
+import { judges } from "./stryker.judges.mjs";
 
 const conditions = ["@aivault/source", "node", "import", "module", "default"];
 const LEFT_OUT = ["decision-speed", "hostile-sizes", "properties", "readme", "crash", "heap"];
@@ -37,7 +38,7 @@ export default defineConfig({
     sequence: { sequencer: QuickFirst },
     setupFiles: [fileURLToPath(new URL("stryker.setup.mjs", import.meta.url))],
     // Below the folder of the package, which Stryker names.
-    include: ["{src,test}/**/*.test.ts"],
+    include: (judges ?? ["*"]).map((name) => `{src,test}/**/${name}.test.ts`),
     exclude: [...LEFT_OUT, ...ABOUT_OTHERS].map((name) => `**/${name}.test.ts`),
   },
 });

@@ -1,22 +1,86 @@
 // @ts-check
-// Mutation testing: `pnpm mutate`, or `pnpm mutate policy` for one package; what follows the name goes
-// to Stryker (`pnpm mutate policy --mutate packages/policy/src/host.ts`).
+// Mutation testing: `pnpm mutate`, `pnpm mutate policy` for one package, `pnpm mutate policy host` for
+// one file. Files are taken one by one; options (`--concurrency 2`) go to Stryker. Ends with a table.
 import { spawnSync } from "node:child_process";
+import { readFileSync, rmSync } from "node:fs";
+import { files as policy } from "../stryker.policy.mjs";
+import { files as vaultCore } from "../stryker.vault-core.mjs";
 
-const PACKAGES = ["policy", "vault-core"];
+/** @type {Readonly<Record<string, readonly string[]>>} */
+const PACKAGES = { policy, "vault-core": vaultCore };
 
-const [name, ...options] = process.argv.slice(2);
-const known = name === undefined || PACKAGES.includes(name);
-if (!known) {
-  process.stderr.write(`usage: pnpm mutate [${PACKAGES.join("|")} [STRYKER OPTION...]]\n`);
+const LEAST = 85;
+
+const words = process.argv.slice(2);
+const firstOption = words.findIndex((word) => word.startsWith("--"));
+const options = firstOption === -1 ? [] : words.slice(firstOption);
+const [name, ...chosen] = firstOption === -1 ? words : words.slice(0, firstOption);
+const known = name === undefined ? [] : (PACKAGES[name] ?? null);
+if (known === null || chosen.some((file) => !known.includes(file))) {
+  const names = Object.keys(PACKAGES).join("|");
+  process.stderr.write(`usage: pnpm mutate [${names} [FILE...]] [STRYKER OPTION...]\n`);
   process.exit(2);
 }
-let failed = false;
-for (const one of name === undefined ? PACKAGES : [name]) {
-  const { status } = spawnSync("stryker", ["run", `stryker.${one}.mjs`, ...options], {
+
+/**
+ * What became of the mutants of a file, by status; null when Stryker failed.
+ *
+ * @param {string} packageName
+ * @param {string} file
+ * @returns {Record<string, number> | null}
+ */
+function mutate(packageName, file) {
+  const report = `coverage/mutation/${packageName}/${file.replaceAll("/", "-")}.json`;
+  rmSync(report, { force: true });
+  const { status } = spawnSync("stryker", ["run", `stryker.${packageName}.mjs`, ...options], {
     stdio: "inherit",
     shell: process.platform === "win32",
+    env: { ...process.env, AIVAULT_MUTATED: file },
   });
-  failed ||= status !== 0;
+  if (status !== 0) return null;
+  const { files } = JSON.parse(readFileSync(report, "utf8"));
+  /** @type {Record<string, number>} */
+  const counts = {};
+  for (const { mutants } of Object.values(files)) {
+    for (const mutant of mutants) counts[mutant.status] = (counts[mutant.status] ?? 0) + 1;
+  }
+  return counts;
 }
+
+/**
+ * @param {string} label
+ * @param {Record<string, number>} counts
+ * @returns {{ row: string, score: number }}
+ */
+function row(label, counts) {
+  const { Killed = 0, Timeout = 0, Survived = 0, NoCoverage = 0 } = counts;
+  const noticed = Killed + Timeout;
+  const all = noticed + Survived + NoCoverage;
+  const score = (100 * noticed) / all;
+  const cells = [label, all, Killed, Timeout, Survived, NoCoverage, `${score.toFixed(1)} %`];
+  return { row: `| ${cells.join(" | ")} |\n`, score };
+}
+
+let failed = false;
+let table =
+  "| file | mutants | killed | timed out | survived | not covered | score |\n" +
+  "| --- | --- | --- | --- | --- | --- | --- |\n";
+for (const one of name === undefined ? Object.keys(PACKAGES) : [name]) {
+  /** @type {Record<string, number>} */
+  const sum = {};
+  for (const file of chosen.length > 0 ? chosen : (PACKAGES[one] ?? [])) {
+    const counts = mutate(one, file);
+    if (counts === null) {
+      failed = true;
+      table += `| ${one}: ${file} | Stryker failed |\n`;
+      continue;
+    }
+    for (const [status, count] of Object.entries(counts)) sum[status] = (sum[status] ?? 0) + count;
+    const { row: line, score } = row(`${one}: ${file}`, counts);
+    table += line;
+    failed ||= score < LEAST;
+  }
+  table += row(`${one}, together`, sum).row;
+}
+process.stdout.write(`\n${table}`);
 process.exit(failed ? 1 : 0);
