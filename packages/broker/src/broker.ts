@@ -357,6 +357,7 @@ export class Broker {
         { planned, policy, body, limits, sink, signal, progress },
         (from, redirect) => this.#decideHop(invocation, planned.host, from, redirect),
       );
+      sink.ending?.();
       // G18, B3: the outcome before the last byte; without it the response stays unfinished.
       await record(COMPLETED);
       for (const chunk of tail) sink.data(chunk);

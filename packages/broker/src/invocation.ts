@@ -109,6 +109,11 @@ export interface ResponseSink {
    * @returns False to be given no more until it calls {@link ResponseControl.resume}.
    */
   data(chunk: Uint8Array): boolean;
+  /**
+   * Nothing more follows but, perhaps, a few last bytes and the end, as soon as the outcome is in the audit
+   * log. A sink that holds back what is left can then send all of it at once.
+   */
+  ending?(): void;
   /** The response is complete and its outcome is in the audit log. */
   end(): void;
 }

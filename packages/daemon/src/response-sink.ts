@@ -37,6 +37,7 @@ class Sink implements HttpResponseSink {
   #held: Uint8Array[] = [];
   #heldBytes = 0;
   #isDue = false;
+  #isEnding = false;
   #isSent = false;
   /** The caller is slower than what was written. */
   #isFull = false;
@@ -63,6 +64,10 @@ class Sink implements HttpResponseSink {
     return !this.#isFull && this.#heldBytes < HELD_BYTES_MAX;
   }
 
+  ending(): void {
+    this.#isEnding = true;
+  }
+
   end(): void {
     const response = this.#response;
     if (!this.#isSent) {
@@ -77,7 +82,7 @@ class Sink implements HttpResponseSink {
   send(): void {
     const response = this.#response;
     this.#isDue = false;
-    if (response.destroyed || response.writableEnded) return;
+    if (this.#isEnding || response.destroyed || response.writableEnded) return;
     if (!this.#isSent) {
       this.#isSent = true;
       this.#writeHead(null);

@@ -1,4 +1,4 @@
-import { decodeBase64, decodeUtf8, encodeBase64Codes, encodeUtf8, equalBytes } from "./bytes.ts";
+import { decodeBase64, decodeUtf8, encodeBase64, equalBytes } from "./bytes.ts";
 import { canonicalJson, isJsonObject, type JsonValue } from "./json.ts";
 import type { Mac } from "./mac.ts";
 
@@ -26,8 +26,6 @@ export interface AuditEntry {
 }
 
 const LINE_FEED = 0x0a;
-const QUOTE = 0x22;
-const MAC_MEMBER = encodeUtf8(',"mac":"');
 
 /** Bytes of the longest line, line feed included. */
 export const ENTRY_BYTES_MAX = 64 * 1024;
@@ -37,22 +35,19 @@ export function sealEntry(
   entry: Omit<AuditEntry, "mac">,
   previousMac: Uint8Array,
   key: Mac,
-): { entry: AuditEntry; mac: Uint8Array; line: Uint8Array } {
+): { entry: AuditEntry; mac: Uint8Array; line: string } {
   const { seq, tsMs, event, clockBack } = entry;
   const back = clockBack === true ? '"clockBack":true,' : "";
-  const after = `,"seq":${seq},"tsMs":${tsMs}}`;
-  // The line without its MAC, encoded once: what is authenticated, and what is written around it.
-  const unsealed = encodeUtf8(`{${back}"event":${canonicalJson(event)}${after}`);
-  const mac = key.compute([previousMac, unsealed]);
-  const macCodes = encodeBase64Codes(mac, QUOTE);
-  const macAt = unsealed.length - after.length;
-  const line = new Uint8Array(unsealed.length + MAC_MEMBER.length + macCodes.length + 1);
-  line.set(unsealed.subarray(0, macAt));
-  line.set(MAC_MEMBER, macAt);
-  line.set(macCodes, macAt + MAC_MEMBER.length);
-  line.set(unsealed.subarray(macAt), macAt + MAC_MEMBER.length + macCodes.length);
-  line[line.length - 1] = LINE_FEED;
-  return { entry: { ...entry, mac: decodeUtf8(macCodes.subarray(0, -1)) }, mac, line };
+  const before = `{${back}"event":${canonicalJson(event)}`;
+  const after = `"seq":${seq},"tsMs":${tsMs}}`;
+  const mac = key.compute([previousMac, `${before},${after}`]);
+  const text = encodeBase64(mac);
+  const sealed = { seq, tsMs, event, mac: text };
+  return {
+    entry: clockBack === true ? { ...sealed, clockBack } : sealed,
+    mac,
+    line: `${before},"mac":"${text}",${after}\n`,
+  };
 }
 
 /** A line that has the form of an entry; nothing in it is known to be true yet. */

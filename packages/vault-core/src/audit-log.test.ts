@@ -1,9 +1,11 @@
+import { setTimeout } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
 import { constantKeyProvider, createVault, handClock, openVault } from "../test/support.ts";
 import { concatBytes, encodeUtf8, equalBytes } from "./bytes.ts";
 import { MemoryStore } from "./memory-store.ts";
 import { systemRandom } from "./node/index.ts";
 import type { LogDurability } from "./store.ts";
+import type { Vault } from "./vault.ts";
 
 const DAY_MS = 86_400_000;
 const SEGMENT = "2026-11-23.jsonl";
@@ -310,32 +312,83 @@ describe("audit log", () => {
     expect(await vault.audit.verify()).toEqual({ ok: true, entries: 2, gaps: [] });
   });
 
-  it("writes the head once for the entries of a turn, and before it forgets the key", async () => {
-    class Deferring extends MemoryStore {
-      heads = 0;
-      readonly due: (() => void)[] = [];
-      defer(run: () => void): void {
-        this.due.push(run);
-      }
-      override writeMark(name: string, bytes: Uint8Array): void {
-        this.heads += 1;
-        super.writeMark(name, bytes);
-      }
+  /** A store whose turns of the event loop end when a test says so. */
+  class Deferring extends MemoryStore {
+    heads = 0;
+    appends = 0;
+    failing = false;
+    readonly due: (() => void)[] = [];
+    defer(run: () => void): void {
+      this.due.push(run);
     }
+    endTurn(): void {
+      for (const run of this.due.splice(0)) run();
+    }
+    override appendLog(name: string, offset: number, bytes: Uint8Array, how: LogDurability) {
+      this.appends += 1;
+      if (this.failing) throw new Error("disk full");
+      return super.appendLog(name, offset, bytes, how);
+    }
+    override writeMark(name: string, bytes: Uint8Array): void {
+      this.heads += 1;
+      super.writeMark(name, bytes);
+    }
+  }
+
+  async function createDeferring(): Promise<{ store: Deferring; vault: Vault }> {
     const store = new Deferring();
-    const vault = await createVault(store);
-    for (const run of store.due.splice(0)) run();
-    const before = store.heads;
-    await Promise.all(Array.from({ length: 20 }, () => vault.audit.append({ kind: "a" })));
+    const created = createVault(store);
+    for (let done = false; !done; ) {
+      done = await Promise.race([created.then(() => true), setTimeout(1, false)]);
+      store.endTurn();
+    }
+    return { store, vault: await created };
+  }
+
+  it("G18: writes the entries of a turn together, and tells nobody before", async () => {
+    const { store, vault } = await createDeferring();
+    const { appends, heads } = store;
+    const told: number[] = [];
+    const appending = Array.from({ length: 20 }, async () => {
+      told.push((await vault.audit.append({ kind: "a" })).seq);
+    });
+    await setTimeout(1);
     expect(store.due).toHaveLength(1);
-    expect(store.heads).toBe(before);
-    // What a process killed now leaves: a log that is ahead, and nothing lost.
-    const again = await openVault(store.clone());
-    expect(await again.audit.verify()).toMatchObject({ ok: true, entries: 22 });
+    expect([store.appends, store.heads, told]).toEqual([appends, heads, []]);
+    store.endTurn();
+    await Promise.all(appending);
+    expect([store.appends, store.heads]).toEqual([appends + 1, heads + 1]);
+    expect(told).toEqual(Array.from({ length: 20 }, (_, index) => index + 2));
+    expect(await vault.audit.verify()).toMatchObject({ ok: true, entries: 21 });
+  });
+
+  it("G18: fails every entry of a turn that could not be written, and goes on where it was", async () => {
+    const { store, vault } = await createDeferring();
+    store.failing = true;
+    const appending = Promise.allSettled(
+      ["a", "b", "c"].map((kind) => vault.audit.append({ kind })),
+    );
+    store.endTurn();
+    for (const { status } of await appending) expect(status).toBe("rejected");
+    store.failing = false;
+    const later = vault.audit.append({ kind: "d" });
+    await setTimeout(1);
+    store.endTurn();
+    expect((await later).seq).toBe(2);
+    expect(await vault.audit.verify()).toEqual({ ok: true, entries: 2, gaps: [] });
+  });
+
+  it("G18: writes what was appended before it reads, and before it forgets the key", async () => {
+    const { store, vault } = await createDeferring();
+    const read = vault.audit.append({ kind: "a" });
+    expect(await vault.audit.read({ limit: 1 })).toMatchObject([{ seq: 2 }]);
+    await read;
+    const locked = vault.audit.append({ kind: "b" });
     vault.lock();
-    expect(store.heads).toBe(before + 1);
-    for (const run of store.due.splice(0)) run();
-    expect(store.heads).toBe(before + 1);
+    expect((await locked).seq).toBe(3);
+    store.endTurn();
+    const again = await openVault(store.clone());
+    expect(await again.audit.verify()).toMatchObject({ ok: true, entries: 3 });
   });
 
   it("waits for the disk when the sealed setting says so", async () => {

@@ -1,3 +1,4 @@
+import { AuditBatch } from "./audit-batch.ts";
 import {
   type AuditEntry,
   type AuditEvent,
@@ -113,9 +114,9 @@ export function genesisMac(ring: KeyRing): Uint8Array {
 /**
  * The audit log of one unlocked vault: a single writer over the store's log segments.
  *
- * Each append is one write to the log; a write to the head follows in the same turn of the event
- * loop. Killing the process between the two leaves the log ahead by the entries of one turn, which is
- * how it is found again. The reverse, a head ahead of the
+ * The entries of one turn of the event loop are one write to the log, and a write to the head follows
+ * at once; then whoever appended them is told. Killing the process between the two writes leaves the
+ * log ahead by those entries, which is how it is found again. The reverse, a head ahead of the
  * log, means that entries were removed, or, after a power cut, that written bytes which nobody had
  * yet synced are gone; the two are told apart by the running system's id and by how far the log
  * was known to be on disk, and either leaves an entry of its own.
@@ -146,8 +147,8 @@ export class ChainedAuditLog implements AuditLog {
   /** True after a failed write: the log's end must be looked at before anything is appended. */
   #suspect = false;
   #repair: Promise<void> | null = null;
-  /** Entries were appended since the head was written. */
-  #headDue = false;
+  /** Sealed in this turn of the event loop, and not written yet: nobody was told that they are there. */
+  #batch = new AuditBatch();
   #closed = false;
 
   private constructor(
@@ -192,53 +193,107 @@ export class ChainedAuditLog implements AuditLog {
 
   // Not async: two of these are between every caller and the provider.
   append(event: AuditEvent): Promise<AuditEntry> {
-    return this.#suspect || this.#closed ? this.#appendLater(event) : this.#write(event);
+    return this.#suspect || this.#closed ? this.#appendLater(event) : this.#seal(event);
   }
 
   async #appendLater(event: AuditEvent): Promise<AuditEntry> {
     this.#requireOpen();
     while (this.#suspect) await this.#repaired();
-    return this.#write(event);
+    return this.#seal(event);
   }
 
-  // Everything up to the store's write happens in one turn of the event loop, so entries get their
-  // numbers in the order in which append was called.
-  async #write(event: AuditEvent): Promise<AuditEntry> {
+  /** Takes an event into the present batch. Entries get their numbers in the order of the calls. */
+  #seal(event: AuditEvent): Promise<AuditEntry> {
     const tsMs = this.#now();
+    // A clock that went back does not reopen an older segment: entries stay in order of their seq.
+    const day = Math.max(Math.floor(tsMs / DAY_MS), this.#day);
+    if (day !== this.#day) {
+      this.#writeBatch();
+      if (this.#unsynced.length > 0 || this.#suspect) return this.#appendOn(day, event);
+      this.#startDay(day);
+    }
     const clockBack = tsMs < this.#lastTsMs;
     const unsealed = { seq: this.#seq + 1, tsMs, event, ...(clockBack && { clockBack }) };
     let sealed: ReturnType<typeof sealEntry>;
     try {
       sealed = sealEntry(unsealed as Omit<AuditEntry, "mac">, this.#mac, this.#entryKey);
     } catch (cause) {
-      throw new VaultError("VAULT_INVALID_INPUT", "an audit event must be plain JSON", { cause });
+      const message = "an audit event must be plain JSON";
+      return Promise.reject(new VaultError("VAULT_INVALID_INPUT", message, { cause }));
     }
-    if (sealed.line.length > ENTRY_BYTES_MAX) {
-      throw new VaultError(
-        "VAULT_INVALID_INPUT",
-        `an audit entry is at most ${ENTRY_BYTES_MAX} bytes`,
+    const { entry, mac, line } = sealed;
+    if (isTooLong(line)) {
+      const message = `an audit entry is at most ${ENTRY_BYTES_MAX} bytes`;
+      return Promise.reject(new VaultError("VAULT_INVALID_INPUT", message));
+    }
+    if (this.#batch.isEmpty) {
+      this.#batch.follows = { seq: this.#seq, mac: this.#mac, tsMs: this.#lastTsMs };
+      this.#store.defer?.(() => this.#writeBatch());
+    }
+    this.#seq = entry.seq;
+    this.#mac = mac;
+    this.#lastTsMs = tsMs;
+    const written = this.#batch.add(entry, line);
+    if (this.#store.defer === undefined) this.#writeBatch();
+    return written;
+  }
+
+  /** The day before is brought to the disk first: only the last segment can lose bytes. */
+  async #appendOn(day: number, event: AuditEvent): Promise<AuditEntry> {
+    this.#requireOpen();
+    while (this.#suspect) await this.#repaired();
+    try {
+      await this.#store.syncLogs();
+    } catch (cause) {
+      throw auditFailed(this.#segmentName(), cause);
+    }
+    this.#noteSynced();
+    // Other appends may have run meanwhile, and may have begun the day.
+    if (day > this.#day && this.#batch.isEmpty && this.#unsynced.length === 0) this.#startDay(day);
+    return this.append(event);
+  }
+
+  #startDay(day: number): void {
+    this.#day = day;
+    this.#offset = 0;
+  }
+
+  /** Writes what was sealed, then the head, and tells those who wait. Never throws. */
+  #writeBatch(): void {
+    if (this.#batch.isEmpty) return;
+    const batch = this.#batch;
+    this.#batch = new AuditBatch();
+    const name = this.#segmentName();
+    const bytes = batch.bytes();
+    let onDisk: Promise<void> | undefined;
+    try {
+      onDisk = this.#store.appendLog(name, this.#offset, bytes, this.durability);
+    } catch (cause) {
+      // None of them is in the log, and nobody was told otherwise: their numbers are free again.
+      ({ seq: this.#seq, mac: this.#mac, tsMs: this.#lastTsMs } = batch.follows);
+      this.#suspect = true;
+      batch.fail(auditFailed(name, cause));
+      return;
+    }
+    this.#offset += bytes.length;
+    this.#unsynced.push({ seq: this.#seq, end: this.#offset });
+    this.#noteSynced();
+    try {
+      this.#writeHead();
+    } catch {
+      // The entries are in the log. Nothing more is appended before the head is written, too.
+      this.#suspect = true;
+    }
+    if (onDisk === undefined) batch.succeed();
+    else {
+      onDisk.then(
+        () => batch.succeed(),
+        (cause: unknown) => {
+          this.#suspect = true;
+          batch.fail(auditFailed(name, cause));
+        },
       );
     }
-    // A clock that went back does not reopen an older segment: entries stay in order of their seq.
-    const day = Math.max(Math.floor(tsMs / DAY_MS), this.#day);
-    if (day !== this.#day) {
-      if (this.#unsynced.length > 0) await this.#startDay();
-      // Other appends may have run while the day before was brought to disk.
-      if (this.#seq + 1 !== unsealed.seq) return this.#write(event);
-      this.#day = day;
-      this.#offset = 0;
-    }
-    const name = this.#segmentName();
-    try {
-      const onDisk = this.#store.appendLog(name, this.#offset, sealed.line, this.durability);
-      this.#advance(sealed.entry, sealed.mac, sealed.line.length);
-      this.#headChanged();
-      if (onDisk !== undefined) await onDisk;
-    } catch (cause) {
-      this.#suspect = true;
-      throw auditFailed(name, cause);
-    }
-    return sealed.entry;
   }
 
   #segmentName(): string {
@@ -246,24 +301,6 @@ export class ChainedAuditLog implements AuditLog {
       this.#segment = { day: this.#day, name: segmentName(this.#day) };
     }
     return this.#segment.name;
-  }
-
-  async #startDay(): Promise<void> {
-    try {
-      await this.#store.syncLogs();
-    } catch (cause) {
-      throw auditFailed(this.#segmentName(), cause);
-    }
-    this.#noteSynced();
-  }
-
-  #advance(entry: AuditEntry, mac: Uint8Array, bytes: number): void {
-    this.#seq = entry.seq;
-    this.#mac = mac;
-    this.#lastTsMs = entry.tsMs;
-    this.#offset += bytes;
-    this.#unsynced.push({ seq: this.#seq, end: this.#offset });
-    this.#noteSynced();
   }
 
   #noteSynced(): void {
@@ -276,31 +313,6 @@ export class ChainedAuditLog implements AuditLog {
       count += 1;
     }
     if (count > 0) this.#unsynced.splice(0, count);
-  }
-
-  /**
-   * The head follows within this turn of the event loop, once for all entries of the turn. A process
-   * killed before that leaves the log ahead, which is how it is found again.
-   */
-  #headChanged(): void {
-    if (this.#headDue) return;
-    this.#headDue = true;
-    if (this.#store.defer === undefined) this.#writeHeadIfDue();
-    else {
-      this.#store.defer(() => {
-        try {
-          this.#writeHeadIfDue();
-        } catch {
-          // The entries are in the log. Nothing more is appended before the head is written, too.
-          this.#suspect = true;
-        }
-      });
-    }
-  }
-
-  #writeHeadIfDue(): void {
-    if (this.#headDue && !this.#closed) this.#writeHead();
-    this.#headDue = false;
   }
 
   #head(): AuditHead {
@@ -319,6 +331,7 @@ export class ChainedAuditLog implements AuditLog {
   }
 
   async flush(): Promise<void> {
+    this.#writeBatch();
     try {
       await this.#store.syncLogs();
       this.#noteSynced();
@@ -341,11 +354,7 @@ export class ChainedAuditLog implements AuditLog {
 
   /** Forgets the keys at once; what was appended still reaches the disk with its group. */
   wipe(): void {
-    try {
-      this.#writeHeadIfDue();
-    } catch {
-      // The log is ahead, as after a crash.
-    }
+    this.#writeBatch();
     this.#closed = true;
     wipe(this.#signingSeed);
     this.#entryKey.wipe();
@@ -544,6 +553,7 @@ export class ChainedAuditLog implements AuditLog {
   ): Promise<readonly AuditEntry[]> {
     const { limit = 100, beforeSeq = Number.POSITIVE_INFINITY } = options;
     this.#requireOpen();
+    this.#writeBatch();
     const found: AuditEntry[] = [];
     // One line more than asked for: an entry is checked against the MAC of the one before it.
     let pending: ParsedEntry | null = null;
@@ -579,6 +589,7 @@ export class ChainedAuditLog implements AuditLog {
     for (;;) {
       const segments = await this.#segments();
       this.#requireOpen();
+      this.#writeBatch();
       const last = segments.at(-1);
       // A day that began meanwhile is not listed yet.
       if (this.#seq > 0 && this.#offset > 0 && (last === undefined || last.day < this.#day))
@@ -608,6 +619,7 @@ export class ChainedAuditLog implements AuditLog {
 
   /** What a checkpoint says of the lines from an entry to the present end. */
   async #state(fromSeq: number, firstSeq = this.#anchor.firstSeq): Promise<Checkpoint> {
+    this.#writeBatch();
     const toSeq = this.#seq;
     let digest = NO_LINES;
     for await (const line of this.lines()) {
@@ -631,6 +643,7 @@ export class ChainedAuditLog implements AuditLog {
 
   async *lines(): AsyncGenerator<Uint8Array, void, void> {
     this.#requireOpen();
+    this.#writeBatch();
     for (const segment of await this.#segments()) {
       let carried: Uint8Array = new Uint8Array();
       for (let offset = 0; offset < segment.size; offset += CHUNK_BYTES) {
@@ -719,7 +732,7 @@ export class ChainedAuditLog implements AuditLog {
 
   async verify(): Promise<AuditVerification> {
     this.#requireOpen();
-    this.#writeHeadIfDue();
+    this.#writeBatch();
     const [lastSeq, day] = [this.#seq, this.#day];
     let expected = this.#anchor.firstSeq;
     let previous = this.#anchor.previousMac;
@@ -811,6 +824,11 @@ const UNREADABLE: AuditEntry = {
   mac: "",
   broken: true,
 };
+
+/** Most lines are far from it, and are not encoded to find out. */
+function isTooLong(line: string): boolean {
+  return line.length * 3 > ENTRY_BYTES_MAX && encodeUtf8(line).length > ENTRY_BYTES_MAX;
+}
 
 /** Whether an entry follows the one with this MAC, or vouches for a gap before it by itself. */
 function follows(parsed: ParsedEntry, previousMac: Uint8Array | null, key: Mac): boolean {

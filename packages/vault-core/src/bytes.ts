@@ -12,6 +12,11 @@ export function encodeUtf8(text: string): Uint8Array {
   return encoder.encode(text);
 }
 
+/** UTF-8 of a string into a buffer that has room for it. @returns How many bytes it takes. */
+export function encodeUtf8Into(text: string, target: Uint8Array, start: number): number {
+  return encoder.encodeInto(text, target.subarray(start)).written;
+}
+
 /** @throws {TypeError} The bytes are not UTF-8. */
 export function decodeUtf8(bytes: Uint8Array): string {
   return decoder.decode(bytes);

@@ -1,4 +1,4 @@
-import { encodeUtf8 } from "./bytes.ts";
+import { encodeUtf8Into } from "./bytes.ts";
 
 /** One field of an encryption context or MAC input. Numbers are non-negative safe integers. */
 export type Field = string | number | Uint8Array;
@@ -11,47 +11,56 @@ export type Field = string | number | Uint8Array;
  * @see docs/format.md#framing
  */
 export function encodeFields(fields: readonly Field[]): Uint8Array {
-  const parts = fields.map(encodeField);
-  const framed = new Uint8Array(framedBytes(parts));
-  writeFrames(parts, framed, 0);
-  return framed;
+  let bytesMax = 0;
+  for (const field of fields) bytesMax += frameBytesMax(field);
+  const framed = new Uint8Array(bytesMax);
+  let end = 0;
+  for (const field of fields) end = writeFrame(field, framed, end);
+  return end === bytesMax ? framed : framed.slice(0, end);
 }
 
-/** The bytes of a field, without its length. A byte string is itself, not a copy. */
-export function encodeField(field: Field): Uint8Array {
-  if (typeof field === "string") return encodeUtf8(field);
-  return typeof field === "number" ? encodeUint64(field) : field;
+/** Bytes that a field takes at most when it is framed. */
+export function frameBytesMax(field: Field): number {
+  if (typeof field === "number") return LENGTH_BYTES + NUMBER_BYTES;
+  // A UTF-16 code unit takes three bytes of UTF-8 at most.
+  return LENGTH_BYTES + (typeof field === "string" ? 3 * field.length : field.length);
 }
 
-/** Bytes that fields take when they are framed. */
-export function framedBytes(parts: readonly Uint8Array[]): number {
-  let length = 0;
-  for (const part of parts) length += 4 + part.length;
-  return length;
-}
-
-/** Frames encoded fields into a buffer, from `start` on. */
-export function writeFrames(parts: readonly Uint8Array[], target: Uint8Array, start: number): void {
-  let offset = start;
-  for (const part of parts) {
-    const size = part.length;
-    target[offset] = size >>> 24;
-    target[offset + 1] = size >>> 16;
-    target[offset + 2] = size >>> 8;
-    target[offset + 3] = size;
-    target.set(part, offset + 4);
-    offset += 4 + size;
+/** Frames a field into a buffer that has room for it, at `start`. @returns Where the frame ends. */
+export function writeFrame(field: Field, target: Uint8Array, start: number): number {
+  const at = start + LENGTH_BYTES;
+  let size: number;
+  if (typeof field === "string") {
+    size = encodeUtf8Into(field, target, at);
+  } else if (typeof field === "number") {
+    requireUint64(field);
+    writeUint64(target, at, field);
+    size = NUMBER_BYTES;
+  } else {
+    target.set(field, at);
+    size = field.length;
   }
+  target[start] = size >>> 24;
+  target[start + 1] = size >>> 16;
+  target[start + 2] = size >>> 8;
+  target[start + 3] = size;
+  return at + size;
 }
+
+const LENGTH_BYTES = 4;
+const NUMBER_BYTES = 8;
 
 /** Big-endian, 8 bytes. @throws {RangeError} Not a non-negative safe integer. */
 export function encodeUint64(value: number): Uint8Array {
-  if (!Number.isSafeInteger(value) || value < 0) {
-    throw new RangeError("a framed number is a non-negative safe integer");
-  }
-  const bytes = new Uint8Array(8);
+  requireUint64(value);
+  const bytes = new Uint8Array(NUMBER_BYTES);
   writeUint64(bytes, 0, value);
   return bytes;
+}
+
+function requireUint64(value: number): void {
+  if (Number.isSafeInteger(value) && value >= 0) return;
+  throw new RangeError("a framed number is a non-negative safe integer");
 }
 
 /** {@link encodeUint64} into a buffer. */

@@ -2,7 +2,7 @@ import { hkdf } from "@noble/hashes/hkdf.js";
 import { sha256 as nobleSha256 } from "@noble/hashes/sha2.js";
 import { KEY_BYTES } from "./aead.ts";
 import { encodeUtf8, wipe } from "./bytes.ts";
-import { encodeField, encodeFields, type Field, framedBytes, writeFrames } from "./framing.ts";
+import { encodeFields, type Field, frameBytesMax, writeFrame } from "./framing.ts";
 import { sha256 } from "./sha256.ts";
 
 /**
@@ -52,17 +52,18 @@ export class Mac {
     this.#inner.set(framed, BLOCK_BYTES);
   }
 
-  /** The 32-byte MAC of the prefix and the parts, each framed. */
+  /** The 32-byte MAC of the prefix and the fields, each framed. */
   compute(fields: readonly Field[]): Uint8Array {
-    const parts = fields.map(encodeField);
-    const end = this.#prefixBytes + framedBytes(parts);
-    if (end > this.#inner.length) {
-      const grown = new Uint8Array(end + ROOM_BYTES);
+    let bytesMax = this.#prefixBytes;
+    for (const field of fields) bytesMax += frameBytesMax(field);
+    if (bytesMax > this.#inner.length) {
+      const grown = new Uint8Array(bytesMax + ROOM_BYTES);
       grown.set(this.#inner.subarray(0, this.#prefixBytes));
       wipe(this.#inner);
       this.#inner = grown;
     }
-    writeFrames(parts, this.#inner, this.#prefixBytes);
+    let end = this.#prefixBytes;
+    for (const field of fields) end = writeFrame(field, this.#inner, end);
     this.#outer.set(sha256(this.#inner.subarray(0, end)), BLOCK_BYTES);
     return sha256(this.#outer);
   }

@@ -317,6 +317,7 @@ function withLinks(sink: ResponseSink, callerBase: string): ResponseSink {
       sink.head({ ...head, headers }, control);
     },
     data: (chunk) => sink.data(chunk),
+    ending: () => sink.ending?.(),
     end: () => sink.end(),
   };
 }
