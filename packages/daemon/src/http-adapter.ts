@@ -11,7 +11,7 @@ import type { Duplex, Readable } from "node:stream";
 import type { TLSSocket } from "node:tls";
 import type { Principal } from "@aivault/broker";
 import { CALLER_ROUTES, REQUEST_HEADERS, RESPONSE_HEADERS } from "@aivault/client/protocol";
-import type { DenialLimit } from "./denial-limit.ts";
+import type { DenialLimit, DeniedPeer } from "./denial-limit.ts";
 import type { Exchange, Reply, SocketKind } from "./exchange.ts";
 import { createHttp2Listener, detectHttp2, Http2Request } from "./listen-http2.ts";
 import type { Platform } from "./platform/index.ts";
@@ -318,9 +318,9 @@ export function createHttpListener(options: HttpListenerOptions): HttpListener {
       options.services.log.error({ requestId, err: error }, "a request failed");
     }
     if (isDecision(problem)) {
-      // The broker has recorded what it refused; it counts all the same.
-      if (isRecorded) options.services.denials.count(peerName(principal));
-      else problem = await record(requestId, principal, problem);
+      // The broker has recorded what it refused; it counts all the same. What a provider failed at does not.
+      if (!isRecorded) problem = await record(requestId, principal, problem);
+      else if (problem.status < 500) options.services.denials.count(deniedPeer(principal));
     }
     options.services.metrics.refused(options.socket, problem.code);
     if (upgrade?.accepted === true) upgrade.refuse(requestId, problem);
@@ -343,7 +343,7 @@ export function createHttpListener(options: HttpListenerOptions): HttpListener {
     const { services } = options;
     if (services.vault.locked) return problem;
     const { denials } = services;
-    const peer = peerName(principal);
+    const peer = deniedPeer(principal);
     if (denials.waitOf(peer) !== null) {
       denials.suppress(peer);
       return describeError(tooManyDenials(denials.waitOf(peer)));
@@ -442,14 +442,15 @@ export function connectionsMax(descriptorsMax: number | null): number {
  * Whose denials are counted together: a token's, or a process's, or those of everybody on TCP. What
  * callers do, known or unknown, never uses up an operator's share.
  */
-export function peerName({ kind, tokenId, transport, uid, pid }: Principal): string {
-  if (tokenId !== undefined) return `token:${tokenId}`;
-  return `${kind}:${transport}:${uid ?? "unknown"}:${pid ?? "unknown"}`;
+export function deniedPeer({ kind, tokenId, transport, uid, pid }: Principal): DeniedPeer {
+  const account = `${kind}:${transport}:${uid ?? "unknown"}`;
+  const name = tokenId === undefined ? `${account}:${pid ?? "unknown"}` : `token:${tokenId}`;
+  return { name, account };
 }
 
 /** @throws {Problem} `rate_limited`: this peer has been refused too often lately. */
 export function requireQuiet(denials: DenialLimit, principal: Principal): void {
-  const waitMs = denials.waitOf(peerName(principal));
+  const waitMs = denials.waitOf(deniedPeer(principal));
   if (waitMs !== null) throw tooManyDenials(waitMs);
 }
 

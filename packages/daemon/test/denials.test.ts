@@ -7,7 +7,7 @@ import { DENIALS_BURST } from "../src/denial-limit.ts";
 import type { Daemon } from "../src/start-daemon.ts";
 import { until } from "./stand-in.ts";
 import { type TestVault, testVault } from "./vault.ts";
-import { call } from "./wire.ts";
+import { call, form } from "./wire.ts";
 
 let vault: TestVault;
 let daemon: Daemon;
@@ -82,6 +82,29 @@ it("leaves other processes in peace", async () => {
   const { uid, principal } = JSON.parse(text);
   // Where the kernel does not tell who is there, everybody on the socket is one peer.
   if (uid !== null) expect(principal).toBe("caller");
+});
+
+it("does not hold against a caller what a provider fails at", async () => {
+  const failing = testVault();
+  try {
+    await failing.init({ dev: true });
+    // Nobody listens there.
+    const env = { ...failing.env, AIVAULT_DEV_RESOLVE: "api.openai.com=127.0.0.1:1" };
+    const { operatorSocket, socket } = await failing.start({ env });
+    const secret = JSON.stringify({ name: "OPENAI_API_KEY" });
+    await call(
+      operatorSocket,
+      "POST",
+      "/aivault/secrets",
+      form(["secret", secret], ["value", "sk-1"]),
+    );
+    for (let sent = 0; sent < DENIALS_BURST + 100; sent += 50) {
+      const calls = Array.from({ length: 50 }, () => call(socket, "GET", "/v/openai/v1/models"));
+      for (const { status } of await Promise.all(calls)) expect(status).toBe(502);
+    }
+  } finally {
+    await failing.dispose();
+  }
 });
 
 it("has figures for Prometheus, without a token or a name in them", async () => {
