@@ -1,8 +1,18 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { open, seal } from "./aead.ts";
-import { encodeUtf8 } from "./bytes.ts";
+import {
+  installXChaCha20Poly1305,
+  KEY_BYTES,
+  NONCE_BYTES,
+  open,
+  openFramed,
+  portableXChaCha20Poly1305,
+  seal,
+  TAG_BYTES,
+} from "./aead.ts";
+import { encodeHex, encodeUtf8 } from "./bytes.ts";
 import { encodeFields, type Field } from "./framing.ts";
+import { systemXChaCha20Poly1305 } from "./node/aead.ts";
 import { systemRandom } from "./node/index.ts";
 
 const key = new Uint8Array(32).fill(1);
@@ -57,6 +67,94 @@ describe("seal", () => {
       boxes.add(seal(key, context, encodeUtf8("x"), systemRandom).join());
     }
     expect(boxes.size).toBe(100);
+  });
+});
+
+describe("a sealed value", () => {
+  it("is the nonce, the ciphertext and the tag, the context framed and authenticated", () => {
+    expect([KEY_BYTES, NONCE_BYTES, TAG_BYTES]).toEqual([32, 24, 16]);
+    const asked: number[] = [];
+    const sealed = seal(key, context, encodeUtf8("x"), (length) => {
+      asked.push(length);
+      return new Uint8Array(length).fill(2);
+    });
+    expect(asked).toEqual([24]);
+    expect(sealed).toHaveLength(24 + 1 + 16);
+    expect(encodeHex(sealed.subarray(0, 24))).toBe("02".repeat(24));
+    expect(openFramed(key, encodeFields(context), sealed)).toEqual(encodeUtf8("x"));
+    expect(sealed.subarray(24)).toEqual(
+      portableXChaCha20Poly1305.seal(
+        key,
+        sealed.subarray(0, 24),
+        encodeFields(context),
+        encodeUtf8("x"),
+      ),
+    );
+  });
+
+  it("of no bytes is one too", () => {
+    const sealed = seal(key, context, new Uint8Array(), systemRandom);
+    expect(sealed).toHaveLength(40);
+    expect(open(key, context, sealed)).toEqual(new Uint8Array());
+  });
+
+  it("is not made with a nonce of another length", () => {
+    for (const length of [0, 12, 23, 25]) {
+      expect(() => seal(key, context, encodeUtf8("x"), () => new Uint8Array(length))).toThrow(
+        "the random source returned a short nonce",
+      );
+    }
+  });
+
+  it.each([
+    ["portable", portableXChaCha20Poly1305],
+    ["system's", systemXChaCha20Poly1305],
+  ])(
+    "G11: that is altered, cut or lengthened is refused in one way by the %s cipher",
+    (_, cipher) => {
+      const sealed = seal(key, context, encodeUtf8("a secret"), systemRandom);
+      installXChaCha20Poly1305(cipher);
+      try {
+        expect(open(key, context, sealed)).toEqual(encodeUtf8("a secret"));
+        const damaged = [
+          ...Array.from({ length: sealed.length }, (_, length) => sealed.subarray(0, length)),
+          ...Array.from(sealed, (byte, at) => sealed.with(at, byte ^ 0x10)),
+          Uint8Array.of(...sealed, 0),
+          Uint8Array.of(0, ...sealed),
+        ];
+        for (const bytes of damaged) {
+          expect(() => open(key, context, bytes)).toThrow(
+            expect.objectContaining({
+              code: "VAULT_OPEN_FAILED",
+              message: "a sealed value does not authenticate",
+            }),
+          );
+        }
+      } finally {
+        installXChaCha20Poly1305(portableXChaCha20Poly1305);
+      }
+    },
+  );
+
+  it("is made and opened by what was installed last", () => {
+    const calls: string[] = [];
+    installXChaCha20Poly1305({
+      seal: (...parts) => {
+        calls.push("seal");
+        return systemXChaCha20Poly1305.seal(...parts);
+      },
+      open: (...parts) => {
+        calls.push("open");
+        return systemXChaCha20Poly1305.open(...parts);
+      },
+    });
+    try {
+      const sealed = seal(key, context, encodeUtf8("x"), systemRandom);
+      expect(open(key, context, sealed)).toEqual(encodeUtf8("x"));
+    } finally {
+      installXChaCha20Poly1305(portableXChaCha20Poly1305);
+    }
+    expect(calls).toEqual(["seal", "open"]);
   });
 });
 
