@@ -1,7 +1,6 @@
-import { randomBytes } from "node:crypto";
 import { createReadStream, readdirSync } from "node:fs";
-import { link, open, rename, rm, unlink } from "node:fs/promises";
-import { basename, dirname, join, resolve } from "node:path";
+import { link, open, rm, unlink } from "node:fs/promises";
+import { basename, dirname, resolve } from "node:path";
 import { type BackupKey, type BackupSummary, restoreBackup, verifyBackup } from "../backup.ts";
 import { VaultError } from "../errors.ts";
 import type { KeyProvider } from "../key-provider.ts";
@@ -11,6 +10,7 @@ import { systemArgon2id } from "./argon2id.ts";
 import { openFileStore } from "./file-store.ts";
 import { renameDurably, requireDirectory, storeError, syncDirectory } from "./file-system.ts";
 import { systemRandom } from "./random.ts";
+import { collectSiblings, forgetSibling, temporarySibling } from "./temporary-sibling.ts";
 
 /** What to do about something that is there already. */
 export interface OverwriteOption {
@@ -31,7 +31,8 @@ export async function createBackupFile(
   options: BackupKey & OverwriteOption & { readonly costs?: Omit<Argon2idParameters, "salt"> },
 ): Promise<BackupSummary> {
   const target = resolve(path);
-  const temporary = sibling(target, "tmp");
+  collectSiblings(target);
+  const temporary = temporarySibling(target, "tmp");
   try {
     const file = await open(temporary, "wx", 0o600);
     const pieces = vault.backup({ argon2id: systemArgon2id, ...options });
@@ -53,6 +54,8 @@ export async function createBackupFile(
   } catch (error) {
     await unlink(temporary).catch(() => {});
     throw storeError(error, basename(target), "write");
+  } finally {
+    forgetSibling(temporary);
   }
 }
 
@@ -82,16 +85,32 @@ export async function restoreBackupFile(
   options: BackupKey & OverwriteOption & { readonly keyProvider: KeyProvider },
 ): Promise<BackupSummary> {
   const target = resolve(directory);
-  const staging = sibling(target, "restoring");
   await requireReplaceable(target, options.overwrite === true);
+  collectSiblings(target);
+  const staging = temporarySibling(target, "restoring");
   try {
     const summary = await restoreTo(staging, path, options);
-    if (isOccupied(target)) await rename(target, `${target}.replaced-${Date.now()}`);
-    await renameDurably(staging, target);
+    await takePlace(staging, target);
     return summary;
   } catch (error) {
     await rm(staging, { recursive: true, force: true });
     throw storeError(error, basename(target), "restore");
+  } finally {
+    forgetSibling(staging);
+  }
+}
+
+/** Gives the restored vault its name, and the vault that has it another. */
+async function takePlace(staging: string, target: string): Promise<void> {
+  if (!isOccupied(target)) return renameDurably(staging, target);
+  const replaced = `${target}.replaced-${Date.now()}`;
+  try {
+    // G20: on disk before the name is given away, or a power cut could leave neither of the two.
+    await renameDurably(target, replaced);
+    await renameDurably(staging, target);
+  } catch (error) {
+    if (!isOccupied(target)) await renameDurably(replaced, target).catch(() => {});
+    throw error;
   }
 }
 
@@ -172,9 +191,4 @@ async function giveName(temporary: string, target: string, overwrite: boolean): 
   }
   await unlink(temporary);
   await syncDirectory(dirname(target));
-}
-
-function sibling(target: string, kind: string): string {
-  const name = `.${basename(target)}.${process.pid}-${randomBytes(8).toString("hex")}.${kind}`;
-  return join(dirname(target), name);
 }

@@ -1,7 +1,6 @@
-import { randomBytes } from "node:crypto";
-import { closeSync, constants, fstatSync, openSync, readdirSync, unlinkSync } from "node:fs";
+import { closeSync, constants, fstatSync, openSync } from "node:fs";
 import { link, unlink } from "node:fs/promises";
-import { basename, dirname, join, resolve } from "node:path";
+import { dirname, resolve } from "node:path";
 import { KEY_BYTES } from "../aead.ts";
 import { type RandomBytes, wipe } from "../bytes.ts";
 import { VaultError } from "../errors.ts";
@@ -14,7 +13,7 @@ import {
   systemCode,
   writeNewFile,
 } from "./file-system.ts";
-import { isAlive } from "./process-lock.ts";
+import { collectSiblings, forgetSibling, temporarySibling } from "./temporary-sibling.ts";
 
 const KEY_TEXT_BYTES_MAX = 4096;
 
@@ -171,43 +170,9 @@ function readKeyFile(path: string): Uint8Array | null {
   }
 }
 
-/** What this process is writing now, under the names of {@link temporaryPath}. */
-const writing = new Set<string>();
-
-/** The name of a key file that is being written, and whose process it was. */
-function temporaryPath(path: string): string {
-  return join(
-    dirname(path),
-    `.${basename(path)}.${process.pid}-${randomBytes(8).toString("hex")}.tmp`,
-  );
-}
-
-/**
- * Removes what processes that died while writing this key file, or its staged sibling, left beside
- * it: it may hold a key.
- */
+/** Removes what processes that died while writing this key file or its staged sibling left: it may hold a key. */
 function collectTemporaries(file: string): void {
-  const directory = dirname(file);
-  let names: string[];
-  try {
-    names = readdirSync(directory);
-  } catch {
-    // Reading or writing the key will say what is wrong.
-    return;
-  }
-  for (const name of names) {
-    const [, owner, pid] = /^\.(.+)\.(\d+)-[0-9a-f]{16}\.tmp$/.exec(name) ?? [];
-    if (owner !== basename(file) && owner !== `${basename(file)}.next`) continue;
-    // In a container the process that died may have had our own pid.
-    const path = join(directory, name);
-    const living = Number(pid) === process.pid ? writing.has(path) : isAlive(Number(pid));
-    if (living) continue;
-    try {
-      unlinkSync(path);
-    } catch {
-      // It is tried again the next time.
-    }
-  }
+  collectSiblings(file, `${file}.next`);
 }
 
 /** A name that is there may have been linked by a process that died before it was on disk. */
@@ -226,8 +191,7 @@ async function writeKeyFile(
   mode: "new" | "replace",
 ): Promise<boolean> {
   const text = formatKeyText(key);
-  const temporary = temporaryPath(path);
-  writing.add(temporary);
+  const temporary = temporarySibling(path, "tmp");
   try {
     await writeNewFile(temporary, text);
     if (mode === "replace") {
@@ -250,7 +214,7 @@ async function writeKeyFile(
   } catch (cause) {
     throw unavailable(`key file ${path} cannot be written (${systemCode(cause)})`, cause);
   } finally {
-    writing.delete(temporary);
+    forgetSibling(temporary);
     wipe(text);
   }
 }
