@@ -3,7 +3,7 @@ import { decodeUint64, writeUint64 } from "./framing.ts";
 import type { Mac } from "./mac.ts";
 
 /**
- * Where the audit log ends. It is rewritten after every entry, like the log itself without waiting
+ * Where the audit log ends. It is rewritten after each write to the log, like the log itself without waiting
  * for the disk, so that cutting entries off the log's end shows (G18).
  */
 export interface AuditHead {

@@ -86,8 +86,8 @@ export interface Store {
 
   /**
    * Runs something soon: after what is running now, and before this process waits for anything else
-   * than its other work at hand. What is run writes marks, so that many changes of one within a turn
-   * of the event loop cost one write. Left out: marks are written at once.
+   * than its other work at hand. What is run writes the log, so that the entries of a turn of the
+   * event loop cost one write. Left out: each entry is written at once.
    */
   defer?(run: () => void): void;
 

@@ -24,8 +24,8 @@ import {
 } from "./file-system.ts";
 
 // Append-only files written through open descriptors: one system call for the entries of a turn of
-// the event loop, one fdatasync a group. A write is in the kernel when it returns, so it survives the process; the timer, or a
-// caller who asks for durability "disk", brings it to the disk.
+// the event loop, one fdatasync a group. A write is in the kernel when it returns, so it survives the
+// process; the timer, or a caller who asks for durability "disk", brings it to the disk.
 
 const SYNC_WITHIN_MS = 25;
 const SEGMENT = /^[0-9a-z][0-9a-z-]*\.jsonl$/;
