@@ -19,7 +19,6 @@ const MORE = {
   "file-store": ["store-conformance"],
   segment: ["path-rule", "target"],
   sha256: ["mac", "aead"],
-  transaction: ["vault"],
 };
 
 /** Of `policy`: what is said to callers, and the attacks. */

@@ -136,6 +136,27 @@ describe("a sealed value", () => {
     },
   );
 
+  it("that is shorter than a nonce and a tag is not even tried", () => {
+    const tried: number[] = [];
+    installXChaCha20Poly1305({
+      ...portableXChaCha20Poly1305,
+      open: (_key, _nonce, _associated, box) => {
+        tried.push(box.length);
+        return box;
+      },
+    });
+    try {
+      for (const length of [0, 8, 9, 23, 24, 39]) {
+        expect(() => open(key, context, new Uint8Array(length))).toThrow(failed);
+      }
+      expect(tried).toEqual([]);
+      open(key, context, new Uint8Array(40));
+      expect(tried).toEqual([16]);
+    } finally {
+      installXChaCha20Poly1305(portableXChaCha20Poly1305);
+    }
+  });
+
   it("is made and opened by what was installed last", () => {
     const calls: string[] = [];
     installXChaCha20Poly1305({

@@ -1,11 +1,10 @@
 import { describe, expect, it } from "vitest";
 import {
   decodeUint64,
-  encodeField,
   encodeFields,
   encodeUint64,
-  framedBytes,
-  writeFrames,
+  frameBytesMax,
+  writeFrame,
   writeUint64,
 } from "./framing.ts";
 
@@ -23,19 +22,51 @@ describe("encodeFields", () => {
   it("V3: writes each byte of a length", () => {
     const length = 0x01020304;
     const field = new Uint8Array(length);
-    expect(framedBytes([field])).toBe(length + 4);
+    expect(frameBytesMax(field)).toBe(length + 4);
     expect(encodeFields([field]).subarray(0, 4)).toEqual(bytes(1, 2, 3, 4));
   });
 
-  it("takes a byte string as it is, without copying", () => {
-    const field = bytes(1, 2, 3);
-    expect(encodeField(field)).toBe(field);
+  it.each(["", "a", "é", "密", "🔑", "a🔑é密"])("leaves no room behind the text %j", (text) => {
+    const framed = encodeFields([text]);
+    expect(framed).toHaveLength(4 + Buffer.byteLength(text));
+    expect(framed.buffer.byteLength).toBe(framed.length);
+    expect(frameBytesMax(text)).toBeGreaterThanOrEqual(framed.length);
   });
 
+  it("gives bytes of its own, also of a byte string", () => {
+    const field = bytes(1, 2, 3);
+    const framed = encodeFields([field]);
+    field.fill(0);
+    expect(framed).toEqual(bytes(0, 0, 0, 3, 1, 2, 3));
+  });
+});
+
+describe("writeFrame", () => {
   it("frames into the middle of a buffer, and touches nothing else", () => {
-    const target = new Uint8Array(12).fill(0xee);
-    writeFrames([bytes(7), bytes()], target, 2);
-    expect(target).toEqual(bytes(0xee, 0xee, 0, 0, 0, 1, 7, 0, 0, 0, 0, 0xee));
+    const target = new Uint8Array(30).fill(0xee);
+    const ends: number[] = [];
+    let end = 2;
+    for (const field of [bytes(7), "é", 5]) {
+      end = writeFrame(field, target, end);
+      ends.push(end);
+    }
+    expect(ends).toEqual([7, 13, 25]);
+    expect(target).toEqual(
+      bytes(
+        ...[0xee, 0xee, 0, 0, 0, 1, 7, 0, 0, 0, 2, 0xc3, 0xa9],
+        ...[0, 0, 0, 8, 0, 0, 0, 0, 0, 0, 0, 5, 0xee, 0xee, 0xee, 0xee, 0xee],
+      ),
+    );
+  });
+
+  it("needs as much room as it says at most", () => {
+    expect(frameBytesMax(5)).toBe(12);
+    expect(frameBytesMax(bytes(1, 2))).toBe(6);
+    expect(frameBytesMax("密")).toBe(7);
+  });
+
+  it("refuses a number that cannot be held", () => {
+    expect(() => writeFrame(-1, new Uint8Array(12), 0)).toThrow(RangeError);
   });
 });
 

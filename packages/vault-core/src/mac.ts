@@ -44,8 +44,7 @@ export class Mac {
     this.#inner = new Uint8Array(this.#prefixBytes + ROOM_BYTES);
     this.#inner.fill(INNER_PAD, 0, BLOCK_BYTES);
     this.#outer.fill(OUTER_PAD, 0, BLOCK_BYTES);
-    for (let index = 0; index < key.length; index += 1) {
-      const byte = key[index] as number;
+    for (const [index, byte] of key.entries()) {
       this.#inner[index] = byte ^ INNER_PAD;
       this.#outer[index] = byte ^ OUTER_PAD;
     }
