@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { builtinRegistry } from "@aivault/registry";
 import type { CorpusOutcome } from "../../packages/broker/test/support/corpus-outcome.ts";
 import { testVault } from "../../packages/daemon/test/vault.ts";
-import { call, form, json, statuses } from "../../packages/daemon/test/wire.ts";
+import { confirmed, form, json, statuses } from "../../packages/daemon/test/wire.ts";
 import type { SetUp } from "../../packages/policy/test/corpora-runner.ts";
 import { type StandInProcess, startStandIn } from "../support/start-stand-in.mjs";
 
@@ -76,6 +76,8 @@ export async function startDaemonRunner(setUp: SetUp): Promise<DaemonRunner> {
   const standIn = await startStandIn({
     credentials: { [host]: { secret: KEY } },
     schemes: { [host]: { strategy: "header", ...header } },
+    // A case says whether a request may pass, not what a provider knows of its path.
+    everyPath: [host],
   });
   const envelope = envelopeOf(setUp);
   const vault = testVault();
@@ -85,7 +87,7 @@ export async function startDaemonRunner(setUp: SetUp): Promise<DaemonRunner> {
     listen: "127.0.0.1:0",
   });
   const operate = async (method: string, path: string, options = {}) => {
-    const answer = await call(daemon.operatorSocket, method, path, options);
+    const answer = await confirmed(daemon.operatorSocket, method, path, options);
     if (answer.status >= 300) throw new Error(`${method} ${path}: ${answer.status} ${answer.text}`);
     return answer.json;
   };

@@ -185,16 +185,29 @@ const ANSWERS = [
   ],
 ];
 
+/** @param {Pick<Exchange, "host" | "method" | "path">} exchange */
+function answerTo(exchange) {
+  return ANSWERS.find(
+    ([host, method, path]) =>
+      host === exchange.host && method === exchange.method && path.test(exchange.path),
+  );
+}
+
+/**
+ * Whether this provider has an answer of its own.
+ * @param {Pick<Exchange, "host" | "method" | "path">} exchange
+ */
+export function isKnownTo(exchange) {
+  return answerTo(exchange) !== undefined;
+}
+
 /**
  * @param {Exchange} exchange
  * @param {ServerResponse} response
  * @param {number} delayMs - Between the events of a stream.
  */
 export async function answerAsProvider(exchange, response, delayMs) {
-  const found = ANSWERS.find(
-    ([host, method, path]) =>
-      host === exchange.host && method === exchange.method && path.test(exchange.path),
-  );
+  const found = answerTo(exchange);
   if (found === undefined) {
     const { method, path, body } = exchange;
     sendJson(response, 404, { error: { type: "not_found", method, path, ...body } });

@@ -8,7 +8,7 @@ import { createServer as createHttpsServer } from "node:https";
 import { contextsOf, createCertificateAuthority } from "./certificate-authority.mjs";
 import { checkCredential, SCHEMES } from "./credential-check.mjs";
 import { readMultipart } from "./multipart.mjs";
-import { answerAsProvider, sendJson } from "./stand-in-answers.mjs";
+import { answerAsProvider, isKnownTo, sendJson } from "./stand-in-answers.mjs";
 import { misbehave } from "./stand-in-misbehaviour.mjs";
 
 /**
@@ -20,6 +20,7 @@ import { misbehave } from "./stand-in-misbehaviour.mjs";
  * @typedef {object} StandInOptions
  * @property {Readonly<Record<string, Secrets>>} credentials - By host: what it accepts, by placeholder.
  * @property {Readonly<Record<string, Scheme>>} [schemes] - How further hosts are authenticated.
+ * @property {readonly string[]} [everyPath] - Hosts that answer 200 where nothing is known of a path.
  * @property {readonly string[]} [callerTokens] - Tokens that must never reach a provider.
  * @property {number} [delayMs] - Between the events of a stream. 15 unless told.
  *
@@ -198,7 +199,9 @@ export async function startStandInProvider(options) {
     const received = { bytes: record.requestBytes, sha256: digest.digest("hex") };
     const { method } = record;
     const { path } = verdict;
-    await answerAsProvider({ host, method, path, json, body: received, parts }, response, delayMs);
+    const exchange = { host, method, path, json, body: received, parts };
+    if (options.everyPath?.includes(host) && !isKnownTo(exchange)) sendJson(response, 200, {});
+    else await answerAsProvider(exchange, response, delayMs);
   }
 
   const server = createHttpsServer(
