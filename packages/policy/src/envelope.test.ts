@@ -1,5 +1,10 @@
 import { describe, expect, it } from "vitest";
-import { checkJsonContentType, parseEnvelope, parseEnvelopeText } from "./envelope.ts";
+import {
+  checkJsonContentType,
+  ENVELOPE_BYTES_MAX,
+  parseEnvelope,
+  parseEnvelopeText,
+} from "./envelope.ts";
 
 const request = { method: "POST", path: "/v1/x" };
 const envelope = (more: object = {}, top: object = {}) => ({
@@ -120,6 +125,7 @@ describe("parseEnvelope", () => {
   it.each([
     ["a list", []],
     ["null", null],
+    ["nothing", undefined],
     ["a string", "x"],
     ["no request", { capability: "a" }],
     ["no capability", { request }],
@@ -140,6 +146,50 @@ describe("parseEnvelope", () => {
     expect(parseEnvelope(json, { uploads: false })).toEqual(invalid);
   });
 
+  it("takes ids, field names and file names of exactly the longest length", () => {
+    const [id, long] = ["a".repeat(256), "a".repeat(1024)];
+    expect(
+      parseEnvelope(envelope({}, { capability: id, credential: id }), { uploads: false }),
+    ).toEqual(expect.objectContaining({ ok: true }));
+    expect(body({ multipart: { [long]: "" } })).toMatchObject({ fields: [{ name: long }] });
+    expect(body({ multipart: { [`${long}a`]: "" } })).toEqual(invalid);
+    const file = (field: string, filename: string) =>
+      body({ multipartFiles: [{ field, filename }] }, true);
+    expect(file(long, long)).toMatchObject({ files: [{ field: long, filename: long }] });
+    expect(file(`${long}a`, "x")).toEqual(invalid);
+    expect(file("x", `${long}a`)).toEqual(invalid);
+  });
+
+  it("takes a thousand parts, fields and files together", () => {
+    const files = (count: number) => Array.from({ length: count }, () => ({ field: "f" }));
+    const parts = (count: number) =>
+      body({ multipart: { a: "" }, multipartFiles: files(count) }, true);
+    expect(parts(999)).toMatchObject({ kind: "multipart" });
+    expect(parts(1000)).toEqual(invalid);
+  });
+
+  it("has no files where only fields are given, and no fields where only files are", () => {
+    expect(body({ multipart: { a: "1" } })).toEqual({
+      kind: "multipart",
+      fields: [{ name: "a", value: "1" }],
+      files: [],
+    });
+    expect(body({ multipartFiles: [{ field: "f" }] }, true)).toEqual({
+      kind: "multipart",
+      fields: [],
+      files: [{ field: "f", filename: null }],
+    });
+  });
+
+  it("lets a fault of the program through", () => {
+    const json = {
+      get capability() {
+        throw new TypeError("a fault");
+      },
+    };
+    expect(() => parseEnvelope(json, { uploads: false })).toThrow(new TypeError("a fault"));
+  });
+
   it("does not read inherited members", () => {
     expect(parseEnvelope(Object.create(envelope()), { uploads: false })).toEqual(invalid);
   });
@@ -157,6 +207,20 @@ describe("parseEnvelopeText", () => {
   it("reads strict JSON", () => {
     expect(parseEnvelopeText(Buffer.from(JSON.stringify(envelope()))).ok).toBe(true);
     expect(parseEnvelopeText(Buffer.from('{"capability":"a","capability":"b"}'))).toEqual(invalid);
+  });
+});
+
+describe("parseEnvelopeText, of what comes without uploads", () => {
+  it("has no upload to refer to", () => {
+    const text = (more: object) => Buffer.from(JSON.stringify(envelope(more)));
+    expect(parseEnvelopeText(text({ bodyUpload: true }))).toEqual(invalid);
+    expect(parseEnvelopeText(text({ bodyUpload: true }), { uploads: true }).ok).toBe(true);
+  });
+
+  it("reads no more than an envelope may have", () => {
+    const bytes = new Uint8Array(ENVELOPE_BYTES_MAX + 1).fill(0x20);
+    expect(parseEnvelopeText(bytes)).toMatchObject({ code: "request_too_large" });
+    expect(parseEnvelopeText(bytes.subarray(1))).toEqual(invalid);
   });
 });
 

@@ -108,6 +108,79 @@ describe("parseStrictJson", () => {
     expect(parse(`{"${"k".repeat(1025)}":1}`)).toMatchObject(invalid);
   });
 
+  it("has bounds of its own where none are given", () => {
+    const nested = (depth: number) => "[".repeat(depth) + "]".repeat(depth);
+    expect(parse(nested(16)).ok).toBe(true);
+    expect(parse(nested(17))).toMatchObject(invalid);
+    const list = (count: number) => `[${Array.from({ length: count }, () => "0").join()}]`;
+    expect(parse(list(9_999)).ok).toBe(true);
+    expect(parse(list(10_000))).toMatchObject(invalid);
+    const spaces = new Uint8Array(16 * 1024 * 1024).fill(0x20);
+    spaces[0] = 0x30;
+    expect(parseStrictJson(spaces)).toEqual({ ok: true, value: 0 });
+    expect(parseStrictJson(new Uint8Array(spaces.length + 1).fill(0x20))).toMatchObject({
+      code: "request_too_large",
+    });
+    expect(parse(`{"${"k".repeat(1024)}":1}`).ok).toBe(true);
+  });
+
+  it("lets a value of nothing be nested as deep as a value of something", () => {
+    expect(parse("[[]]", { depthMax: 2 }).ok).toBe(true);
+    expect(parse("[[]]", { depthMax: 1 })).toMatchObject(invalid);
+    expect(parse('{"a":{}}', { depthMax: 1 })).toMatchObject(invalid);
+    expect(parse("[[],[[]]]", { depthMax: 2 })).toMatchObject(invalid);
+    expect(parse("[[],[],[]]", { depthMax: 2 }).ok).toBe(true);
+  });
+
+  it.each([" ", "\t", "\n", "\r", " \t\n\r"])("takes %j wherever white space may be", (space) => {
+    const text = ["", "{", '"a"', ":", "[", "1", ",", "2", "]", ",", '"b"', ":", "null", "}", ""];
+    expect(plain(text.join(space))).toEqual({ a: [1, 2], b: null });
+  });
+
+  it.each(["\u000b", "\u000c", "\u0085", "\u2028", "\ufeff"])(
+    "takes %j for no white space",
+    (space) => {
+      expect(parse(`[${space}1]`)).toMatchObject(invalid);
+      expect(parse(`[1]${space}`)).toMatchObject(invalid);
+    },
+  );
+
+  it.each(["true", "false", "null", "0", "-0", "12", "-1.5", "1e2", "1E+2", "1.25e-2", "10"])(
+    "reads %s alone, and nothing that only begins so",
+    (text) => {
+      expect(parse(text)).toEqual({ ok: true, value: JSON.parse(text) });
+      for (const more of ["x", "e", ".", "0x", " 1", "-"]) {
+        expect(parse(text + more)).toMatchObject(invalid);
+      }
+    },
+  );
+
+  it.each(["-", "-a", ".5", "0.", "1.e2", "1e", "1e+", "00", "-01", "True", "tru", "Infinity"])(
+    "reads no number or word in %s",
+    (text) => {
+      expect(parse(text)).toMatchObject(invalid);
+    },
+  );
+
+  it.each([
+    ["\\u0000", "\u0000"],
+    ["\\uD7FF", "\ud7ff"],
+    ["\\ue000", "\ue000"],
+    ["\\ud800\\udc00", "\ud800\udc00"],
+    ["\\udbff\\udfff", "\udbff\udfff"],
+    ["a\\u0061a", "aaa"],
+    ['\\"\\\\\\/\\b\\f\\n\\r\\t', '"\\/\b\f\n\r\t'],
+  ])("reads the escapes of %s", (escaped, text) => {
+    expect(parse(`"${escaped}"`)).toEqual({ ok: true, value: text });
+  });
+
+  it.each(["\\ud800\\ud800", "\\udbff\\ue000", "\\ud83d\\n", "\\udfff", "\\v", "\\U0041", "\\"])(
+    "reads no character in %s",
+    (escaped) => {
+      expect(parse(`"${escaped}"`)).toMatchObject(invalid);
+    },
+  );
+
   it("names a place and never a value", () => {
     const refused = parse('{"a":"hunter2-secret" "b":1}');
     expect(refused).toMatchObject(invalid);
