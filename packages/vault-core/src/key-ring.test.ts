@@ -66,6 +66,12 @@ describe("a key ring", () => {
     expect(changed(2 + 17, 0xff)).toBeNull();
   });
 
+  it("with a key of a purpose that nobody knows, beside all others, is none", () => {
+    const bytes = created().withNewVaultKey(systemRandom, 2).serialize();
+    expect(parse(bytes)).not.toBeNull();
+    for (const purpose of [0, 5, 255]) expect(parse(bytes.with(2, purpose))).toBeNull();
+  });
+
   it.each([0, 1, 2, 3])("without the key of purpose number %i is none", (missing) => {
     const bytes = created().serialize();
     const other = (missing + 1) % 4;
