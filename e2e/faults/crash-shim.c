@@ -14,6 +14,8 @@
 //               from:NAME   this call and all later ones that need space fail with NAME
 //   FAULT_READ  NAME:suffix  opening a file with that suffix for reading fails with NAME
 //   FAULT_BOOT  a file that stands for /proc/sys/kernel/random/boot_id: the machine was restarted
+//   FAULT_PID   the process believes that this is its pid, and
+//   FAULT_STAT  this file the /proc/PID/stat of it, so that it leaves the same bytes each time
 //
 // The process ends by _exit(99): nothing is flushed and no handler runs, like SIGKILL, but the
 // harness can tell it from a crash of its own. One mutex is held over the count, the real call and
@@ -37,7 +39,9 @@ enum { EXIT_AT_FAULT = 99 };
 enum kind { BEFORE, AFTER, TORN, SHORT, ERR, FROM };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static const char *root, *ack_path, *read_suffix, *boot_path;
+static const char *root, *ack_path, *read_suffix, *boot_path, *stat_path, *log_path;
+static int false_pid;
+static char false_stat[32];
 static size_t root_len;
 static int log_fd = -1, with_data, count, at = -1, fault_errno, read_errno;
 static enum kind kind;
@@ -54,23 +58,38 @@ static int errno_named(const char *name) {
   return EIO;
 }
 
-__attribute__((constructor)) static void init(void) {
-  real_write = dlsym(RTLD_NEXT, "write");
-  real_pwrite = dlsym(RTLD_NEXT, "pwrite64");
-  boot_path = getenv("FAULT_BOOT");
-  root = getenv("FAULT_ROOT");
-  if (!root) return;
-  root_len = strlen(root);
-  ack_path = getenv("FAULT_ACK");
-  with_data = getenv("FAULT_DATA") != NULL;
-  if (getenv("FAULT_AT")) at = atoi(getenv("FAULT_AT"));
-  const char *mode = getenv("FAULT_MODE");
+static void set_mode(const char *mode) {
   if (!mode || !strcmp(mode, "before")) kind = BEFORE;
   else if (!strcmp(mode, "after")) kind = AFTER;
   else if (!strncmp(mode, "torn:", 5)) { kind = TORN; limit = strtoul(mode + 5, NULL, 10); }
   else if (!strncmp(mode, "short:", 6)) { kind = SHORT; limit = strtoul(mode + 6, NULL, 10); }
   else if (!strncmp(mode, "err:", 4)) { kind = ERR; fault_errno = errno_named(mode + 4); }
   else if (!strncmp(mode, "from:", 5)) { kind = FROM; fault_errno = errno_named(mode + 5); }
+}
+
+static void open_log(void) {
+  if (!log_path) return;
+  int (*real_open)(const char *, int, ...) = dlsym(RTLD_NEXT, "open");
+  if (log_fd >= 0) close(log_fd);
+  log_fd = real_open(log_path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+}
+
+__attribute__((constructor)) static void init(void) {
+  real_write = dlsym(RTLD_NEXT, "write");
+  real_pwrite = dlsym(RTLD_NEXT, "pwrite64");
+  boot_path = getenv("FAULT_BOOT");
+  stat_path = getenv("FAULT_STAT");
+  if (stat_path && getenv("FAULT_PID")) {
+    false_pid = atoi(getenv("FAULT_PID"));
+    snprintf(false_stat, sizeof false_stat, "/proc/%d/stat", false_pid);
+  }
+  root = getenv("FAULT_ROOT");
+  if (!root) return;
+  root_len = strlen(root);
+  ack_path = getenv("FAULT_ACK");
+  with_data = getenv("FAULT_DATA") != NULL;
+  if (getenv("FAULT_AT")) at = atoi(getenv("FAULT_AT"));
+  set_mode(getenv("FAULT_MODE"));
   static char read_name[16];
   const char *reads = getenv("FAULT_READ"), *colon = reads ? strchr(reads, ':') : NULL;
   if (colon && (size_t)(colon - reads) < sizeof read_name) {
@@ -78,16 +97,31 @@ __attribute__((constructor)) static void init(void) {
     read_errno = errno_named(read_name);
     read_suffix = colon + 1;
   }
-  const char *log_path = getenv("FAULT_LOG");
-  if (log_path) {
-    int (*real_open)(const char *, int, ...) = dlsym(RTLD_NEXT, "open");
-    log_fd = real_open(log_path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-  }
+  log_path = getenv("FAULT_LOG");
+  open_log();
+}
+
+// A process that serves several runs says so by opening /fault/AT/DATA/MODE, which is never there.
+static void arm(const char *request) {
+  char *mode;
+  pthread_mutex_lock(&lock);
+  count = 0;
+  at = strtol(request, &mode, 10);
+  with_data = *mode && mode[1] == '1';
+  set_mode(strlen(mode) > 3 ? mode + 3 : NULL);
+  open_log();
+  pthread_mutex_unlock(&lock);
 }
 
 // Writes the absolute path of `path` (relative to `dirfd`) into `out`; 0 when that cannot be told.
 static int absolute(int dirfd, const char *path, char out[PATH_MAX]) {
   if (!root || !path) return 0;
+  // A path that is the same for processes in different directories; see FAULTS_KEYS in vault-subject.mjs.
+  static const char here[] = "/proc/self/cwd/";
+  if (!strncmp(path, here, sizeof here - 1)) {
+    path += sizeof here - 1;
+    dirfd = AT_FDCWD;
+  }
   if (path[0] == '/') return snprintf(out, PATH_MAX, "%s", path) < PATH_MAX;
   char base[PATH_MAX];
   if (dirfd == AT_FDCWD) {
@@ -343,10 +377,27 @@ int fchmodat(int dir, const char *name, mode_t mode, int flags) {
 }
 int chmod(const char *name, mode_t mode) { return fchmodat(AT_FDCWD, name, mode, 0); }
 
+pid_t getpid(void) {
+  REAL(pid_t, "getpid", void);
+  return false_pid ? false_pid : real();
+}
+int kill(pid_t pid, int number) {
+  REAL(int, "kill", pid_t, int);
+  static pid_t (*real_getpid)(void);
+  if (!real_getpid) real_getpid = dlsym(RTLD_NEXT, "getpid");
+  return real(false_pid && pid == false_pid ? real_getpid() : pid, number);
+}
+
 static int do_open(int dir, const char *name, int flags, mode_t mode) {
   REAL(int, "openat64", int, const char *, int, ...);
   char path[PATH_MAX];
   if (boot_path && name && !strcmp(name, "/proc/sys/kernel/random/boot_id")) name = boot_path;
+  if (name && root && !strncmp(name, "/fault/", 7)) {
+    arm(name + 7);
+    errno = ENOENT;
+    return -1;
+  }
+  if (false_pid && name && !strcmp(name, false_stat)) name = stat_path;
   if (!watched_at(dir, name, path)) return real(dir, name, flags, mode);
   int writes = flags & (O_CREAT | O_TRUNC | O_WRONLY | O_RDWR);
   if (!writes) {

@@ -3,7 +3,7 @@
 //
 //   node e2e/faults/enumerate.mjs --full                  everything
 //   node e2e/faults/enumerate.mjs --short                 the part that `npm test` runs
-//   node e2e/faults/enumerate.mjs --scenario create,rotate-master:10 [--kinds stopped,power,refused,kill,recovery]
+//   node e2e/faults/enumerate.mjs --scenario create,rotate-master:10 [--kinds stopped,errors,refused,recovery,power,kill,repower]
 //   node e2e/faults/enumerate.mjs --scenario create --point 7 --mode torn:511 [--next 2:stopped]
 //   node e2e/faults/enumerate.mjs --scenario create --cut 9 --label "names only"
 //
@@ -12,6 +12,7 @@
 //   --seed N        for the sampled states of the power-cut model (default 1)
 //   --keep DIR      leave what a bad run left in DIR
 //   --stop-at N     stop a scenario after N bad runs (default 20)
+//   --fresh         a process of its own for each judge of a stopped process; --short does it always
 //
 // Exit status: 0 nothing bad, 1 something bad, 2 the harness itself failed, 77 it cannot run here.
 import { spawn } from "node:child_process";
@@ -38,6 +39,10 @@ import {
 const PROCESS = path.join(import.meta.dirname, "scenario-process.mjs");
 const JUDGE = path.join(import.meta.dirname, "judge.mjs");
 const WORKERS = 2;
+/** The kinds of fault, in an order in which `recovery` and `repower` know what the others have left. */
+const KINDS = ["stopped", "errors", "refused", "recovery", "power", "kill", "repower"];
+/** A state that does not open in this time hangs, on a machine however busy. */
+const JUDGE_MS_MAX = 180_000;
 
 /** Every scenario of the full form, cheapest first. */
 export const ALL_SCENARIOS = [
@@ -50,11 +55,19 @@ export const ALL_SCENARIOS = [
   "groups",
   "documents",
   "transaction",
-  "import",
+  "tokens",
+  "bindings",
+  "oauth",
+  "backup",
+  "restore",
+  "restore:over",
+  "invocation",
+  "invocation:disk",
   "audit",
   "audit-rollover",
   "audit-disk",
   "audit-retention",
+  "import",
   "rotate-master:1",
   "rotate-master:10",
   "change-provider",
@@ -66,29 +79,57 @@ const SHORT_SCENARIOS = ["create", "rotate", "delete", "rotate-master:1", "audit
 // How many points of each kind the short form takes: of the calls that are the last, of the calls
 // stopped by a process each, of those before a power cut,
 // of the syncs refused, of the kinds of leftover, and of the calls of the start after each of these.
-const SHORT = { stopped: 20, kill: 10, power: 5, refused: 1, recovery: 1, start: 4 };
+const SHORT = {
+  stopped: 20,
+  kill: 4,
+  errors: 8,
+  power: 5,
+  refused: 1,
+  recovery: 1,
+  repower: 1,
+  start: 4,
+};
 
-// One of the processes that work side by side. Each has its own copy of everything, because a vault
-// holds the absolute path of its key file.
+/** The modes that end the process. */
+const ENDS = /^(before|after|torn)/;
+/** Pids that no process has: Linux has none above 4194304. */
+const PIDS = { create: 5_000_001, reference: 5_000_002, run: 5_000_003, recover: 5_000_004 };
+/** What /proc says of a process with such a pid, of which only the start time is read. */
+const PROCESS_STAT = `0 (node) S ${"1 ".repeat(18)}4242 ${"0 ".repeat(30)}\n`;
+
+// One of the processes that work side by side, in a directory of its own.
 class Worker {
-  constructor({ id, directory, shim, scenario, core, seed }) {
+  #judges = new Map();
+
+  /** @param verdicts - What was judged, by any worker: they make the same bytes. */
+  constructor({ id, directory, shim, scenario, core, seed, verdicts }) {
     this.scenario = scenario;
     this.shim = shim;
     this.seed = seed;
+    this.verdicts = verdicts;
     this.home = path.join(directory, `worker-${id}`);
     this.root = path.join(this.home, "root");
     this.ackFile = path.join(this.home, "acknowledged");
     this.recordFile = path.join(this.home, "record");
     this.statesFile = path.join(this.home, "states.json");
     this.bootFile = path.join(this.home, "boot-id");
-    this.environment = { FAULTS_CORE: core };
+    this.statFile = path.join(this.home, "stat");
+    // The core finds its key by way of the working directory, which is `home` for every process.
+    this.environment = { FAULTS_CORE: core, FAULTS_KEYS: "/proc/self/cwd/root" };
     fs.mkdirSync(this.root, { recursive: true, mode: 0o700 });
     fs.writeFileSync(this.bootFile, "00000000-0000-4000-8000-000000000000\n");
+    fs.writeFileSync(this.statFile, PROCESS_STAT);
+  }
+
+  #environmentOf(task, fault = {}) {
+    const env = shimEnvironment(this.shim, { pid: PIDS[task], stat: this.statFile, ...fault });
+    return { ...env, ...this.environment };
   }
 
   async #script(task, ...args) {
     const result = await runNode([PROCESS, task, this.scenario, this.root, ...args], {
-      env: { ...process.env, ...this.environment },
+      env: this.#environmentOf(task),
+      cwd: this.home,
     });
     if (result.status !== 0) {
       throw new Error(`${this.scenario}: ${task} fails with no fault at all:\n${result.stderr}`);
@@ -111,6 +152,16 @@ class Worker {
     return this;
   }
 
+  /** Take over what another worker has prepared. */
+  adopt({ home, base, states, calls }) {
+    Object.assign(this, { base, states, calls });
+    for (const name of fs.readdirSync(home)) {
+      const from = path.join(home, name);
+      if (fs.statSync(from).isFile()) fs.copyFileSync(from, path.join(this.home, name));
+    }
+    return this;
+  }
+
   // If some call escaped the shim, the model's end is not the directory's, and no state it makes
   // can be believed.
   requireFaithfulModel(base, record) {
@@ -127,38 +178,115 @@ class Worker {
   }
 
   /** Run the scenario under the shim. */
-  async run(fault, task = "run") {
+  async run(fault, { task = "run", fresh = true } = {}) {
+    if (task === "run" && !fresh) await this.#tidy();
     if (task === "run") this.reset();
     fs.rmSync(this.recordFile, { force: true });
-    const env = shimEnvironment(this.shim, {
-      root: this.root,
-      ack: this.ackFile,
-      log: this.recordFile,
-      ...fault,
+    if (task === "run" && !fresh) return { result: await this.#serve(fault) };
+    const args = task === "run" ? [this.statesFile, this.ackFile] : [];
+    const result = await runNode([PROCESS, task, this.scenario, this.root, ...args], {
+      env: this.#environmentOf(task, { ...this.#files(), ...fault }),
+      cwd: this.home,
     });
-    const args = [
-      PROCESS,
-      task,
-      this.scenario,
-      this.root,
-      ...(task === "run" ? [this.statesFile, this.ackFile] : []),
-    ];
-    const result = await runNode(args, { env: { ...env, ...this.environment } });
     return { result };
   }
 
-  /** Ask a fresh process what is left in the root. */
-  async judge({ acked, started }, { keep } = {}) {
-    const request = {
-      scenario: this.scenario,
-      root: this.root,
-      states: this.states,
-      acked,
-      started,
+  #files() {
+    return { root: this.root, ack: this.ackFile, log: this.recordFile };
+  }
+
+  // One run in the process that takes many, for faults that end no process. When one ends it after
+  // all, the next run gets another.
+  async #serve({ at, mode, data = 0 }) {
+    this.server ??= this.#openServer();
+    return this.server.ask(`${at}/${data}/${mode}`);
+  }
+
+  // Close what the last run has left open, before the next finds another tree.
+  async #tidy() {
+    if (!this.server) return;
+    const { hung, status } = await this.server.ask("tidy");
+    if (hung || status !== 0) this.server = null;
+  }
+
+  #openServer() {
+    const args = [PROCESS, "serve", this.scenario, this.root, this.statesFile, this.ackFile];
+    const env = this.#environmentOf("run", this.#files());
+    const child = spawn(process.execPath, args, { env, cwd: this.home });
+    let stderr = "";
+    child.stderr.setEncoding("utf8").on("data", (text) => {
+      stderr += text;
+    });
+    const ended = new Promise((resolve) => child.on("close", resolve));
+    child.stdin.on("error", () => {}); // it ended, which `ended` says
+    const lines = readline.createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+    return {
+      ask: async (line) => {
+        child.stdin.write(`${line}\n`);
+        const answer = await within(JUDGE_MS_MAX, lines.next());
+        if (answer?.done === false) {
+          return {
+            status: answer.value === "ready" ? 0 : Number(answer.value),
+            hung: false,
+            stderr,
+          };
+        }
+        this.server = null;
+        if (answer === null) child.kill("SIGKILL");
+        return { status: await ended, hung: answer === null, stderr };
+      },
+      close: () => child.stdin.end(),
     };
+  }
+
+  /**
+   * Judge a tree, or what is left in the root: null for `tree`.
+   *
+   * The verdict depends on the bytes alone, and on whether the machine was started anew. So a state that
+   * was judged already is not judged again: `again` says so. It is judged with every step allowed,
+   * and which of them were is looked at here.
+   */
+  async judge(tree, { acked, started, rebooted = false, fresh = false, keep }) {
+    const key = `${rebooted} ${digestTree(tree ?? readTree(this.root))}`;
+    const again = this.verdicts.has(key);
+    if (!again) {
+      const request = {
+        scenario: this.scenario,
+        root: this.root,
+        states: this.states,
+        acked: 0,
+        started: this.states.length - 1,
+        keep,
+      };
+      const answer = fresh
+        ? this.#judgeAfresh(request)
+        : this.#judgeProcess(rebooted).judge(request, tree);
+      this.verdicts.set(key, { answer, told: new Set() });
+    }
+    const { answer: judged, told } = this.verdicts.get(key);
+    const { problems, state } = await judged;
+    const range = `${acked} to ${started}`;
+    const repeated = told.has(range);
+    told.add(range);
+    const answer = { problems, state, again, repeated };
+    if (state === null || this.#allows(state, acked, started)) return answer;
+    const found = `found the state after step ${state}; allowed are ${range}`;
+    return { ...answer, problems: [...problems, found] };
+  }
+
+  // Steps that change nothing that can be seen have the same state, and any of them will do.
+  #allows(state, acked, started) {
+    const found = JSON.stringify(this.states[state]);
+    return this.states
+      .slice(acked, started + 1)
+      .some((allowed) => JSON.stringify(allowed) === found);
+  }
+
+  async #judgeAfresh(request) {
     const result = await runNode([JUDGE], {
       env: { ...process.env, ...this.environment },
-      input: `${JSON.stringify({ ...request, keep })}\n`,
+      cwd: this.home,
+      input: `${JSON.stringify(request)}\n`,
     });
     if (result.hung) return { problems: ["the judge hung: opening does not end"], state: null };
     try {
@@ -168,36 +296,55 @@ class Worker {
     }
   }
 
+  #judgeProcess(rebooted) {
+    let judge = this.#judges.get(rebooted);
+    if (!judge) {
+      judge = this.#openJudge(rebooted);
+      this.#judges.set(rebooted, judge);
+    }
+    return judge;
+  }
+
   /** A process that judges many states, each opened from nothing; or on a machine started anew. */
-  openJudge({ rebooted = true } = {}) {
+  #openJudge(rebooted) {
     const env = shimEnvironment(this.shim, { boot: rebooted ? this.bootFile : undefined });
-    const child = spawn(process.execPath, [JUDGE], { env: { ...env, ...this.environment } });
+    const child = spawn(process.execPath, [JUDGE], {
+      env: { ...env, ...this.environment },
+      cwd: this.home,
+    });
     let errors = "";
     child.stderr.setEncoding("utf8").on("data", (text) => {
       errors += text;
     });
+    const died = (why) => {
+      this.#judges.delete(rebooted);
+      child.kill("SIGKILL");
+      return { problems: [`the judge ${why}: ${errors.slice(-400)}`], state: null };
+    };
+    child.stdin.on("error", () => {}); // it died, which its closed output says
     const lines = readline.createInterface({ input: child.stdout })[Symbol.asyncIterator]();
     return {
-      judge: async (tree, { acked, started, keep }) => {
-        const request = {
-          scenario: this.scenario,
-          root: this.root,
-          states: this.states,
-          acked,
-          started,
-          keep,
-          tree: [...tree].map(([name, node]) => [
+      judge: async (request, tree) => {
+        const files =
+          tree &&
+          [...tree].map(([name, node]) => [
             name,
             node.directory ? node : { ...node, bytes: node.bytes.toString("base64") },
-          ]),
-        };
-        child.stdin.write(`${JSON.stringify(request)}\n`);
-        const { value, done } = await lines.next();
-        if (done) return { problems: [`the judge died: ${errors.slice(-400)}`], state: null };
-        return JSON.parse(value);
+          ]);
+        child.stdin.write(`${JSON.stringify({ ...request, tree: files ?? undefined })}\n`);
+        const line = await within(JUDGE_MS_MAX, lines.next());
+        if (line === null) return died("hung: opening does not end");
+        return line.done ? died("died") : JSON.parse(line.value);
       },
       close: () => child.stdin.end(),
     };
+  }
+
+  close() {
+    for (const judge of this.#judges.values()) judge.close();
+    this.#judges.clear();
+    this.server?.close();
+    this.server = null;
   }
 
   readAcks(kind) {
@@ -223,6 +370,7 @@ export class Enumeration {
     stopAt = 20,
     pick,
     ignore,
+    fresh = false,
   }) {
     this.options = { directory, shim, scenario, core, seed };
     this.report = report;
@@ -230,15 +378,25 @@ export class Enumeration {
     this.stopAt = stopAt;
     this.pick = pick ?? ((list) => list);
     this.ignore = ignore ?? (() => false);
+    this.fresh = fresh;
     this.counts = {};
   }
 
   async prepare() {
-    this.workers = await Promise.all(
-      Array.from({ length: WORKERS }, (_, id) => new Worker({ id, ...this.options }).prepare()),
+    const verdicts = new Map();
+    this.workers = Array.from(
+      { length: WORKERS },
+      (_, id) => new Worker({ id, ...this.options, verdicts }),
     );
-    this.points = Math.max(...this.workers.map(({ calls }) => calls.length));
+    const [first, ...others] = this.workers;
+    await first.prepare();
+    for (const other of others) other.adopt(first);
+    this.points = first.calls.length;
     return this;
+  }
+
+  close() {
+    for (const worker of this.workers ?? []) worker.close();
   }
 
   async #each(jobs, work) {
@@ -253,10 +411,22 @@ export class Enumeration {
     );
   }
 
-  #tell(found) {
+  /** Judge a state that the model made, and report it, unless the same was reported already. */
+  async #judgeState(worker, tree, { acked, started, rebooted, keep, ...about }) {
+    const startedAtMs = performance.now();
+    const answer = await worker.judge(tree, { acked, started, rebooted, keep });
+    const row = { ...about, expected: [acked, started], got: answer.state };
+    const ms = Math.round(performance.now() - startedAtMs);
+    this.#tell({ ...row, ms, problems: answer.problems }, answer);
+  }
+
+  // `again`: this very state was judged before; `repeated`: and what is wrong with it has been told.
+  #tell(found, { again = false, repeated = false } = {}) {
     const row = { ...found, problems: found.problems.filter((problem) => !this.ignore(problem)) };
-    this.counts[row.kind] ??= { runs: 0, bad: 0 };
+    this.counts[row.kind] ??= { states: 0, runs: 0, bad: 0 };
     const kind = this.counts[row.kind];
+    kind.states++;
+    if (again && (repeated || row.problems.length === 0)) return;
     kind.runs++;
     if (row.problems.length > 0) {
       kind.bad++;
@@ -278,23 +448,34 @@ export class Enumeration {
     );
   }
 
-  /** Stop, tear, cut short or refuse each call of the scenario. */
+  /** Stop a process before and after each call of the scenario, and in the middle of each write. */
   async kill(only) {
+    await this.#disturbEach("kill", (mode) => ENDS.test(mode), only);
+  }
+
+  /** Refuse each call, once or from then on, or cut it short, and let the process go on. */
+  async errors(only) {
+    await this.#disturbEach("errors", (mode) => !ENDS.test(mode), only);
+  }
+
+  async #disturbEach(kind, isOfKind, only) {
     const [first] = this.workers;
     const jobs = first.calls.flatMap((call) =>
-      modesOf(call).map((mode) => ({ point: call.n, mode, call })),
+      modesOf(call)
+        .filter(isOfKind)
+        .map((mode) => ({ point: call.n, mode, call })),
     );
     const chosen = only
       ? [{ ...only, call: first.calls[only.point - 1] ?? {} }]
-      : this.pick(jobs, "kill");
-    await this.#each(chosen, (worker, job) => this.#killOne(worker, job));
+      : this.pick(jobs, kind);
+    await this.#each(chosen, (worker, job) => this.#disturb(kind, worker, job));
   }
 
-  async #killOne(worker, { point, mode, call }) {
+  async #disturb(kind, worker, { point, mode, call }) {
     const startedAtMs = performance.now();
-    const { result } = await worker.run({ at: point, mode });
+    const ends = ENDS.test(mode);
+    const { result } = await worker.run({ at: point, mode }, { fresh: ends || this.fresh });
     const { acked, started, lines } = worker.readAcks("kill");
-    const ends = /^(before|after|torn)/.test(mode);
     const problems = judgeErrors(lines, worker.states);
     if (result.hung) problems.push("the process hangs");
     else if (ends && result.status === 0 && worker.calls.length >= point) {
@@ -307,9 +488,9 @@ export class Enumeration {
     const where = { point, mode, acked, started };
     if (ends) this.#rememberLeftover(worker, readTree(worker.root), where);
     const keep = this.#keepAs(`${point}-${mode}`);
-    const answer = await worker.judge({ acked, started }, { keep });
+    const answer = await worker.judge(null, { acked, started, fresh: this.fresh, keep });
     this.#tell({
-      kind: "kill",
+      kind,
       point,
       mode,
       call: nameOf(call),
@@ -338,74 +519,45 @@ export class Enumeration {
    * middle of each write. They are what `kill` makes with a process each, a hundred times as fast.
    */
   async stopped(only) {
-    const judges = new Map(this.workers.map((w) => [w, w.openJudge({ rebooted: false })]));
-    const jobs = Array.from({ length: this.points + 1 }, (_, cut) => cut);
-    await this.#each(only ? [only.cut] : this.pick(jobs, "stopped"), async (worker, cut) => {
+    const every = Array.from({ length: this.points + 1 }, (_, cut) => cut);
+    const jobs = only ? [only.cut] : this.pick(every, "stopped");
+    await this.#each(jobs, async (worker, cut) => {
       const next = worker.calls[cut];
       const lengths = [null, 1, 511, 4096].filter(
         (bytes) => bytes === null || (next?.op === "write" && bytes < next.result),
       );
       for (const bytes of lengths) {
         if (this.#stopped) return;
-        const { model, acks } = replay(worker, cut);
+        const { model, acks } = replay(this.workers[0], cut);
         if (bytes !== null) model.apply({ ...next, result: bytes });
         const { acked, started } = readAcknowledgements(acks, { kind: "kill" });
-        const startedAtMs = performance.now();
         const label = bytes === null ? "stopped" : `next write torn at ${bytes}`;
         const tree = model.current();
         const mode = bytes === null ? "before" : `torn:${bytes}`;
         const where = { point: cut + 1, mode, acked, started };
         if (next) this.#rememberLeftover(worker, tree, where);
         const keep = this.#keepAs(`stopped-${cut}-${bytes ?? ""}`);
-        const answer = await judges.get(worker).judge(tree, { acked, started, keep });
-        this.#tell({
-          kind: "stopped",
-          cut,
-          label,
-          after: describeCall(worker, cut),
-          expected: [acked, started],
-          got: answer.state,
-          ms: Math.round(performance.now() - startedAtMs),
-          problems: answer.problems,
-        });
+        const about = { kind: "stopped", cut, label, after: describeCall(worker, cut) };
+        await this.#judgeState(worker, tree, { ...about, acked, started, rebooted: false, keep });
       }
     });
-    for (const judge of judges.values()) judge.close();
   }
 
   /** Cut the power after each call, and judge each state the disk may then hold. */
   async power(only) {
-    const seen = new Set();
-    const jobs = this.pick(
-      Array.from({ length: this.points + 1 }, (_, cut) => cut),
-      "power",
-    );
-    const judges = new Map(this.workers.map((worker) => [worker, worker.openJudge()]));
-    await this.#each(only ? [only.cut] : jobs, async (worker, cut) => {
-      const { model, acks } = replay(worker, cut);
+    const every = Array.from({ length: this.points + 1 }, (_, cut) => cut);
+    const jobs = only ? [only.cut] : this.pick(every, "power");
+    const cutPower = async (worker, cut) => {
+      const { model, acks } = replay(this.workers[0], cut);
       const { acked, started } = readAcknowledgements(acks, { kind: "power" });
       for (const [label, tree] of model.states(seeded(this.options.seed * 1000 + cut))) {
         if (this.#stopped || (only?.label && only.label !== label)) continue;
-        // Workers differ in the path of the key file, so each judges what only it has seen.
-        const key = `${worker.home} ${digestTree(tree)} ${acked} ${started}`;
-        if (seen.has(key)) continue;
-        seen.add(key);
-        const startedAtMs = performance.now();
         const keep = this.#keepAs(`cut-${cut}-${label}`);
-        const answer = await judges.get(worker).judge(tree, { acked, started, keep });
-        this.#tell({
-          kind: "power",
-          cut,
-          label,
-          after: describeCall(worker, cut),
-          expected: [acked, started],
-          got: answer.state,
-          ms: Math.round(performance.now() - startedAtMs),
-          problems: answer.problems,
-        });
+        const about = { kind: "power", cut, label, after: describeCall(worker, cut) };
+        await this.#judgeState(worker, tree, { ...about, acked, started, rebooted: true, keep });
       }
-    });
-    for (const judge of judges.values()) judge.close();
+    };
+    await this.#each(jobs, cutPower);
   }
 
   /**
@@ -415,11 +567,9 @@ export class Enumeration {
   async refused(only) {
     const [first] = this.workers;
     const points = first.calls.filter(({ op }) => op === "fsync").map(({ n }) => n);
-    const judges = new Map(this.workers.map((worker) => [worker, worker.openJudge()]));
     await this.#each(only ? [only.point] : this.pick(points, "refused"), async (worker, point) => {
-      await worker.run({ at: point, mode: "err:EIO", data: 1 });
+      await worker.run({ at: point, mode: "err:EIO", data: 1 }, { fresh: this.fresh });
       const record = readRecord(worker.recordFile);
-      const seen = new Set();
       const model = new DiskModel(worker.root, worker.base);
       let acks = "";
       let failed = false;
@@ -432,84 +582,76 @@ export class Enumeration {
         const { acked, started } = readAcknowledgements(acks, { kind: "power" });
         for (const [label, tree] of model.states(seeded(this.options.seed * 1000 + index))) {
           if (this.#stopped || (only?.label && only.label !== label)) continue;
-          const key = `${digestTree(tree)} ${acked} ${started}`;
-          if (seen.has(key)) continue;
-          seen.add(key);
-          const startedAtMs = performance.now();
           const keep = this.#keepAs(`refused-${point}-${label}`);
-          const answer = await judges.get(worker).judge(tree, { acked, started, keep });
-          this.#tell({
-            kind: "refused",
-            point,
-            mode: "err:EIO, then a power cut",
-            label,
-            call: nameOf(first.calls[point - 1]),
-            expected: [acked, started],
-            got: answer.state,
-            ms: Math.round(performance.now() - startedAtMs),
-            problems: answer.problems,
-          });
+          const mode = "err:EIO, then a power cut";
+          const call = nameOf(first.calls[point - 1]);
+          const about = { kind: "refused", point, mode, label, call };
+          await this.#judgeState(worker, tree, { ...about, acked, started, rebooted: true, keep });
         }
       }
     });
-    for (const judge of judges.values()) judge.close();
   }
 
   /**
    * Crash again: for each kind of leftover that a kill has made, stop the start that recovers from it
-   * after each of its own calls, or cut the power there, then start once more.
+   * after each of its own calls, then start once more.
    */
   async recovery(only) {
+    await this.#crashAgain(only, "recovery");
+  }
+
+  /** The same, with a power cut after each call of the start, where `recovery` ends the process. */
+  async repower(only) {
+    await this.#crashAgain(only, "repower");
+  }
+
+  async #crashAgain(only, kind) {
     const leftovers = only
       ? [{ point: only.point, mode: only.mode }]
-      : this.pick([...this.#leftovers.values()], "recovery");
-    const open = (rebooted) => new Map(this.workers.map((w) => [w, w.openJudge({ rebooted })]));
-    const [sameBoot, nextBoot] = [open(false), open(true)];
+      : this.pick([...this.#leftovers.values()], kind);
     await this.#each(leftovers, async (worker, leftover) => {
       await worker.run({ at: leftover.point, mode: leftover.mode });
       const tree = readTree(worker.root);
       const acks = { kill: worker.readAcks("kill"), power: worker.readAcks("power") };
-      await worker.run({ data: 1 }, "recover");
+      await worker.run({ data: 1 }, { task: "recover" });
       const record = readRecord(worker.recordFile);
       worker.requireFaithfulModel(tree, record);
       const cuts = this.pick(
         Array.from({ length: record.length + 1 }, (_, cut) => cut),
         "start",
       );
-      const seen = new Set();
       const model = new DiskModel(worker.root, tree);
       for (let cut = 0; cut <= record.length; cut++) {
         if (cut > 0) model.apply(record[cut - 1]);
         if (!cuts.includes(cut)) continue;
         const random = seeded(this.options.seed * 1000 + cut);
-        const states = [["stopped", model.current()], ...model.states(random)];
+        const states = kind === "recovery" ? [["stopped", model.current()]] : model.states(random);
         for (const [label, state] of states) {
           const next = { cut, label };
           if (this.#stopped || (only?.next && JSON.stringify(only.next) !== JSON.stringify(next))) {
             continue;
           }
-          const stopped = label === "stopped";
-          const key = `${stopped} ${digestTree(state)}`;
-          if (seen.has(key)) continue;
-          seen.add(key);
-          const { acked, started } = stopped ? acks.kill : acks.power;
-          const startedAtMs = performance.now();
+          const { acked, started } = kind === "recovery" ? acks.kill : acks.power;
           const keep = this.#keepAs(`${leftover.point}-${leftover.mode}-then-${cut}-${label}`);
-          const judge = (stopped ? sameBoot : nextBoot).get(worker);
-          const answer = await judge.judge(state, { acked, started, keep });
-          this.#tell({
-            kind: "recovery",
-            ...leftover,
-            next,
-            expected: [acked, started],
-            got: answer.state,
-            ms: Math.round(performance.now() - startedAtMs),
-            problems: answer.problems,
-          });
+          const about = { kind, ...leftover, next };
+          const rebooted = kind === "repower";
+          await this.#judgeState(worker, state, { ...about, acked, started, rebooted, keep });
         }
       }
     });
-    for (const judge of [...sameBoot.values(), ...nextBoot.values()]) judge.close();
+  }
+}
+
+// What a promise resolves with, or null when that takes too long.
+async function within(ms, promise) {
+  let timer;
+  const late = new Promise((resolve) => {
+    timer = setTimeout(resolve, ms, null);
+  });
+  try {
+    return await Promise.race([promise, late]);
+  } finally {
+    clearTimeout(timer);
   }
 }
 
@@ -569,7 +711,7 @@ async function main() {
       full: { type: "boolean" },
       short: { type: "boolean" },
       scenario: { type: "string" },
-      kinds: { type: "string", default: "stopped,power,refused,kill,recovery" },
+      kinds: { type: "string", default: KINDS.join() },
       point: { type: "string" },
       mode: { type: "string" },
       next: { type: "string" },
@@ -581,6 +723,7 @@ async function main() {
       keep: { type: "string" },
       sample: { type: "string" },
       "stop-at": { type: "string", default: "20" },
+      fresh: { type: "boolean" },
     },
   });
   const names =
@@ -612,6 +755,7 @@ async function main() {
         seed: Number(values.seed),
         keep: values.keep && path.resolve(values.keep),
         stopAt: Number(values["stop-at"]),
+        fresh: Boolean(values.fresh || values.short),
         pick: (list, kind) =>
           evenly(list, Number(values.sample ?? most[kind] ?? Number.POSITIVE_INFINITY)),
         report(row) {
@@ -635,22 +779,22 @@ async function main() {
       } else if (values.point) {
         const one = { point: Number(values.point), mode: values.mode ?? "before" };
         const [cut, label = "stopped"] = values.next?.split(/:(.*)/) ?? [];
-        if (values.next) await enumeration.recovery({ ...one, next: { cut: Number(cut), label } });
+        const again = label === "stopped" ? "recovery" : "repower";
+        if (values.next) await enumeration[again]({ ...one, next: { cut: Number(cut), label } });
         else if (kinds.length === 1 && kinds[0] === "refused") {
           await enumeration.refused({ ...one, label: values.label });
-        } else await enumeration.kill(one);
+        } else await enumeration[ENDS.test(one.mode) ? "kill" : "errors"](one);
       } else {
-        for (const kind of ["stopped", "power", "refused", "kill"]) {
-          if (kinds.includes(kind)) await enumeration[kind]();
-        }
-        if (kinds.includes("recovery")) await enumeration.recovery();
+        for (const kind of KINDS) if (kinds.includes(kind)) await enumeration[kind]();
       }
       const seconds = ((performance.now() - scenarioStartedAtMs) / 1000).toFixed(1);
       const counts = Object.entries(enumeration.counts).map(([kind, count]) => {
         bad += count.bad;
         runs += count.runs;
-        return `${kind} ${count.runs} runs ${count.bad} bad`;
+        const states = count.states === count.runs ? "" : ` of ${count.states} states`;
+        return `${kind} ${count.runs}${states} ${count.bad} bad`;
       });
+      enumeration.close();
       console.log(`${scenario}: ${enumeration.points} calls; ${counts.join("; ")}; ${seconds} s`);
       fs.rmSync(home, { recursive: true, force: true });
     }

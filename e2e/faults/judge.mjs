@@ -37,6 +37,7 @@ export async function judge(request) {
   const verdict = {
     problems: [],
     state: null,
+    states,
     acked,
     started,
     /** Report that `found` was seen; true when it is one of the states allowed. */

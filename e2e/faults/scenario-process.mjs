@@ -4,19 +4,41 @@
 //   node scenario-process.mjs create    SCENARIO ROOT
 //   node scenario-process.mjs run       SCENARIO ROOT STATES_FILE ACK_FILE
 //   node scenario-process.mjs reference SCENARIO ROOT STATES_FILE   the state after each step
+//   node scenario-process.mjs serve     SCENARIO ROOT STATES_FILE ACK_FILE     one run for each line of stdin
 //   node scenario-process.mjs recover   SCENARIO ROOT
+import crypto from "node:crypto";
 import fs from "node:fs";
-import { loadScenario } from "./subjects.mjs";
+import { syncBuiltinESMExports } from "node:module";
 
+const PAUSE = new Int32Array(new SharedArrayBuffer(4));
 process.umask(0o022); // so that a mode that is not stated shows
 
 const [task, name, root, statesFile, ackFile] = process.argv.slice(2);
+
+// The names of temporary files are the same each time, but for no two tasks, and so are times, so that
+// two runs which did the same leave the same bytes, and those are judged once.
+let drawn = 0;
+const part = task === "serve" ? "run" : task;
+crypto.randomBytes = (length) =>
+  crypto.createHash("shake256", { outputLength: length }).update(`${part} ${drawn++}`).digest();
+crypto.randomFillSync = (view) => {
+  view.set(crypto.randomBytes(view.length));
+  return view;
+};
+syncBuiltinESMExports();
+let clockMs = Date.UTC(2031, 4, 6, 12);
+Date.now = () => ++clockMs;
+const { loadScenario } = await import("./subjects.mjs");
 const { scenario, subject } = await loadScenario(name);
 
 if (task === "create") await subject.create(root, scenario);
 else if (task === "recover") await subject.recover(root, scenario);
 else if (task === "reference") await reference();
-else await run();
+else if (task === "serve") await serve();
+else {
+  const { status } = await run();
+  if (status !== 0) process.exit(status);
+}
 
 async function reference() {
   const world = await subject.start(root, scenario);
@@ -37,7 +59,7 @@ async function run() {
     world = await subject.start(root, scenario);
   } catch (error) {
     write({ startFailed: error.code ?? String(error), name: error.name });
-    process.exit(3);
+    process.exit(3); // what it has opened nobody can close
   }
   for (const [index, step] of scenario.steps.entries()) {
     const number = index + 1;
@@ -46,7 +68,7 @@ async function run() {
       await step.run(world);
     } catch (error) {
       write({ failed: number, code: error.code ?? String(error), name: error.name });
-      if (!(await again(step, world, write, number))) process.exit(3);
+      if (!(await again(step, world, write, number))) return { status: 3, world };
       continue;
     }
     write({ acked: number, lasts: step.lasts ?? "disk" });
@@ -57,7 +79,49 @@ async function run() {
   } catch (error) {
     // On a disk that fails, closing may say so; the lock then ends with the process.
     write({ stopFailed: error.code ?? String(error), name: error.name });
-    process.exit(3);
+    return { status: 3, world };
+  }
+  fs.closeSync(acknowledgements);
+  return { status: 0 };
+}
+
+// Calls that fail end no process, so one process takes many runs. Between them it waits without an
+// event loop: a run that ended badly does nothing more, as if its process had ended, until the next
+// one is announced.
+async function serve() {
+  for (;;) {
+    const request = readLine();
+    if (request === "") return;
+    arm(request);
+    drawn = 0;
+    const { status, world } = await run();
+    fs.writeSync(1, `${status}\n`);
+    if (readLine() === "") return;
+    arm("-1");
+    if (world) await subject.stop(world).catch(() => {});
+    fs.writeSync(1, "ready\n");
+  }
+}
+
+function arm(request) {
+  try {
+    fs.openSync(`/fault/${request}`);
+  } catch {
+    // The shim has taken note.
+  }
+}
+
+function readLine() {
+  const byte = Buffer.alloc(1);
+  let line = "";
+  for (;;) {
+    try {
+      if (fs.readSync(0, byte) === 0 || byte[0] === 10) return line;
+      line += byte.toString("latin1");
+    } catch (error) {
+      if (error.code !== "EAGAIN") throw error;
+      Atomics.wait(PAUSE, 0, 0, 1);
+    }
   }
 }
 

@@ -5,6 +5,7 @@ const store = "node/file-store.ts";
 const fileSystem = "node/file-system.ts";
 const logs = "node/log-files.ts";
 const keyFile = "node/key-file.ts";
+const backupFile = "node/backup-file.ts";
 const nothing = "";
 
 export const seededFaults = [
@@ -91,7 +92,7 @@ export const seededFaults = [
         to: "map(syncDirectory));\n",
       },
     ],
-    where: [["create", "kill"]],
+    where: [["create", "stopped"]],
   },
   {
     name: "the journal goes before the directories are synced",
@@ -113,7 +114,7 @@ export const seededFaults = [
         to: "    } catch",
       },
     ],
-    where: [["create", "kill"]],
+    where: [["create", "stopped"]],
   },
   {
     name: "only the first record of a journal is applied",
@@ -124,7 +125,7 @@ export const seededFaults = [
         to: "for (const change of changes.slice(0, 1)) {\n      if (!KEY",
       },
     ],
-    where: [["create", "kill"]],
+    where: [["create", "stopped"]],
   },
   {
     name: "a failed sync of a file is ignored",
@@ -146,12 +147,12 @@ export const seededFaults = [
       },
       { file: store, from: "  #suspect = false;\n", to: "  #suspect = false;\n  #named = 0;\n" },
     ],
-    where: [["create", "kill"]],
+    where: [["create", "stopped"]],
   },
   {
     name: "leftovers are not collected",
     patches: [{ file: store, from: "      this.#collectTemporaries();\n", to: nothing }],
-    where: [["create", "kill"]],
+    where: [["create", "stopped"]],
   },
   {
     name: "temporary files are made elsewhere",
@@ -164,7 +165,7 @@ export const seededFaults = [
         to: "return join(this.location, `.${process.pid}",
       },
     ],
-    where: [["create", "kill"]],
+    where: [["create", "stopped"]],
   },
   {
     name: "temporary files are open to others at first",
@@ -180,7 +181,7 @@ export const seededFaults = [
         to: "    await attempt(({ file }) => file.chmod(0o600), open);\n    await attempt(({ file }) => file.sync(), open);\n",
       },
     ],
-    where: [["create", "kill"]],
+    where: [["create", "stopped"]],
   },
   {
     name: "the manifest is committed after the records",
@@ -192,8 +193,8 @@ export const seededFaults = [
       },
     ],
     where: [
-      ["create", "kill"],
-      ["rotate", "kill"],
+      ["create", "stopped"],
+      ["rotate", "stopped"],
     ],
   },
   {
@@ -205,7 +206,7 @@ export const seededFaults = [
         to: "      if (staging) await provider.promote?.();\n      await this.#commitFile(session, { slots: [slot, ...keptSlots] }, ring, {",
       },
     ],
-    where: [["rotate-master:1", "kill"]],
+    where: [["rotate-master:1", "stopped"]],
   },
   {
     name: "the vault depends on a new key whose name is not synced",
@@ -227,7 +228,7 @@ export const seededFaults = [
         to: 'await writeKeyFile(file, key, "replace");\n      await writeKeyFile(next, key, "replace");',
       },
     ],
-    where: [["rotate-master:1", "kill"]],
+    where: [["rotate-master:1", "stopped"]],
   },
   {
     name: "an audit entry is acknowledged before it is written",
@@ -238,7 +239,7 @@ export const seededFaults = [
         to: "    try {\n      setImmediate(() => writeSync(log.descriptor, bytes, 0, bytes.length, offset));\n    } catch (error) {\n      try {",
       },
     ],
-    where: [["audit", "kill"]],
+    where: [["audit", "stopped"]],
   },
   {
     name: "a flush of the audit log does not sync it",
@@ -276,6 +277,125 @@ export const seededFaults = [
         to: nothing,
       },
     ],
-    where: [["audit", "kill"]],
+    where: [["audit", "stopped"]],
   },
 ];
+
+const like = (name) => seededFaults.find((fault) => fault.name === name).patches;
+
+// The same and other mistakes, where other commands must show them.
+seededFaults.push(
+  {
+    name: "the records of one change are committed one by one",
+    patches: [
+      {
+        file: "vault.ts",
+        from: "    const committing = this.#store.commit([\n      ...changes,\n",
+        to: "    for (const change of changes) await this.#store.commit([change]);\n    const committing = this.#store.commit([\n",
+      },
+    ],
+    where: [["oauth", "stopped"]],
+  },
+  {
+    name: "of a revoked token only the first record is applied",
+    patches: like("only the first record of a journal is applied"),
+    where: [["tokens", "stopped"]],
+  },
+  {
+    name: "a binding's journal goes before it is in place",
+    patches: like("the journal goes before the records are in place"),
+    where: [["bindings", "stopped"]],
+  },
+  {
+    name: "a decision is acknowledged before it is written",
+    patches: like("an audit entry is acknowledged before it is written"),
+    where: [["invocation", "stopped"]],
+  },
+  {
+    name: "a decision that is to be on disk is only written",
+    patches: like("audit entries are taken for synced once they are written"),
+    where: [["invocation:disk", "power"]],
+  },
+  {
+    name: "a backup has its name before it is whole",
+    patches: [
+      {
+        file: backupFile,
+        from: "          await file.close();\n          await giveName(temporary, target, options.overwrite === true);\n",
+        to: "          await file.close();\n",
+      },
+      {
+        file: backupFile,
+        from: "    const pieces = vault.backup(",
+        to: "    await giveName(temporary, target, options.overwrite === true);\n    const pieces = vault.backup(",
+      },
+    ],
+    where: [["backup", "stopped"]],
+  },
+  {
+    name: "a backup is not synced",
+    patches: [{ file: backupFile, from: "          await file.sync();\n", to: nothing }],
+    where: [["backup", "power"]],
+  },
+  {
+    name: "what a killed backup left stays",
+    patches: [
+      {
+        file: backupFile,
+        from: "  collectSiblings(target);\n  const temporary",
+        to: "  const temporary",
+      },
+    ],
+    where: [["backup", "stopped"]],
+  },
+  {
+    name: "a backup is restored in place",
+    patches: [
+      {
+        file: backupFile,
+        from: 'const staging = temporarySibling(target, "restoring");',
+        to: "const staging = target;",
+      },
+      { file: backupFile, from: "    await takePlace(staging, target);\n", to: nothing },
+    ],
+    where: [["restore", "stopped"]],
+  },
+  {
+    name: "a restored vault takes its place unasked",
+    patches: [
+      {
+        file: backupFile,
+        from: "await requireReplaceable(target, options.overwrite === true);",
+        to: "await requireReplaceable(target, true);",
+      },
+    ],
+    where: [["restore:over", "stopped"]],
+  },
+  {
+    name: "the vault that gives way is removed first",
+    patches: [
+      {
+        file: backupFile,
+        from: "    await renameDurably(target, replaced);\n",
+        to: "    await rm(target, { recursive: true, force: true });\n",
+      },
+    ],
+    where: [["restore:over", "stopped"]],
+  },
+  {
+    name: "the vault that gives way has its new name only in memory",
+    patches: [
+      {
+        file: backupFile,
+        from: "import { link, open, rm, unlink } from",
+        to: "import { link, open, rename, rm, unlink } from",
+      },
+      {
+        file: backupFile,
+        from: "    await renameDurably(target, replaced);\n",
+        to: "    await rename(target, replaced);\n",
+      },
+    ],
+    where: [["restore:over", "power"]],
+  },
+);

@@ -56,6 +56,8 @@ async function search({
     } catch (error) {
       // A store that does not even work without a fault is found, but not by what is tested here.
       return { found, error: error.message };
+    } finally {
+      enumeration.close();
     }
     fs.rmSync(home, { recursive: true, force: true });
     found[kind] = { runs, first: bad[0] ?? null, problems: bad.flatMap((row) => row.problems) };

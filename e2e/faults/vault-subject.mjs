@@ -47,8 +47,13 @@ function providerOf(config) {
   });
 }
 
-const vaultDirectory = (root) => path.join(root, "vault");
+export const vaultDirectory = (root) => path.join(root, "vault");
 const keyFile = (root) => path.join(root, "keys", "kek.key");
+/**
+ * The root as the vault is told of it. A vault holds the absolute path of its key; where this says
+ * `/proc/self/cwd/root`, two processes that work in two places make the same bytes.
+ */
+const toldRoot = (root) => env.FAULTS_KEYS ?? root;
 // Outside the watched directory, where the judge of rotate-master finds the first key again.
 const firstKeyFile = (root) => path.join(root, "..", "first-kek.key");
 
@@ -57,12 +62,18 @@ const firstKeyFile = (root) => path.join(root, "..", "first-kek.key");
  *
  * @param seed - No two processes that work on one vault may share it.
  */
-export async function newWorld(root, scenario, seed, { dayOffset = 0 } = {}) {
+export async function newWorld(
+  root,
+  scenario,
+  seed,
+  { dayOffset = 0, directory = vaultDirectory(root) } = {},
+) {
   let nowMs = START_MS + dayOffset * DAY_MS;
   const world = {
     root,
+    scenario,
     core: vaultCore,
-    keyProvider: vaultCore.fileKeyProvider(keyFile(root)),
+    keyProvider: vaultCore.fileKeyProvider(keyFile(toldRoot(root))),
     random: seededRandom(`${seed}/${scenario.name}`),
     now: () => ++nowMs,
     passDays(days) {
@@ -75,7 +86,7 @@ export async function newWorld(root, scenario, seed, { dayOffset = 0 } = {}) {
     },
     change: (change) => world.vault.transaction(change),
     async openStore() {
-      world.store = await vaultCore.openFileStore(vaultDirectory(root));
+      world.store = await vaultCore.openFileStore(directory);
     },
     options: () => ({ store: world.store, random: world.random, now: world.now }),
     async init() {
@@ -95,7 +106,7 @@ export async function newWorld(root, scenario, seed, { dayOffset = 0 } = {}) {
       world.store = null;
     },
   };
-  await world.openStore();
+  if (directory !== null) await world.openStore();
   return world;
 }
 
@@ -111,10 +122,11 @@ async function pages(list) {
 }
 
 const byText = (a, b) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1);
-const kinds = ["credential", "capability", "policy", "binding", "settings"];
+const kinds = ["credential", "capability", "policy", "binding", "settings", "token", "state"];
 
-// Everything a reader can see, by name; null for no vault.
-async function describe({ vault }) {
+/** Everything a reader can see, by name; null for no vault. */
+export async function describe(world) {
+  const { vault, scenario } = world;
   if (!vault) return null;
   const secrets = [];
   for (const metadata of await pages((page) =>
@@ -139,17 +151,19 @@ async function describe({ vault }) {
     .map(({ event }) => event.number)
     .reverse();
   // Through JSON once, as the states to compare with have been.
-  return JSON.parse(JSON.stringify({ secrets: secrets.sort(byText), documents, audit }));
+  const more = await scenario.observe?.(world);
+  return JSON.parse(JSON.stringify({ secrets: secrets.sort(byText), documents, audit, more }));
 }
 
-function files(root) {
+/** Every file and directory below `root`. */
+export function files(root) {
   return fs
     .readdirSync(root, { recursive: true, withFileTypes: true })
     .map((entry) => ({ entry, full: path.join(entry.parentPath ?? entry.path, entry.name) }));
 }
 
-// G2, G20: no clear text and no wide mode, also in what an interrupted write left.
-function inspectFiles(root, verdict) {
+/** G2, G20: no clear text and no wide mode, also in what an interrupted write left. */
+export function inspectFiles(root, verdict) {
   const forms = [];
   for (let shift = 0; shift < 3; shift++) {
     const base64 = Buffer.concat([Buffer.alloc(shift), Buffer.from(MARK)]).toString("base64");
@@ -177,7 +191,7 @@ function inspectFiles(root, verdict) {
 const isLeftover = (name) => /\.tmp$|^vault\/journal$|\.next$/.test(name);
 
 /** A provider that knows one key and nothing else. */
-function fixedProvider(config, key) {
+export function fixedProvider(config, key) {
   return {
     config,
     create: async () => Uint8Array.from(key),
@@ -293,6 +307,7 @@ export const vaultSubject = {
       const scope = { kind: "global" };
       await world.change((tx) => tx.createSecret({ name: "PROBE", value: value("probe"), scope }));
       await world.vault.audit.append({ kind: "test.probed" });
+      await scenario.finish?.(world);
     } finally {
       await world.close();
     }
