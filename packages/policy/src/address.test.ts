@@ -107,6 +107,90 @@ describe("classifyAddress", () => {
   });
 });
 
+describe("what an address is called", () => {
+  it.each([
+    ["127.0.0.1", "loopback"],
+    ["10.0.0.1", "private"],
+    ["169.254.169.254", "link-local"],
+    ["100.64.0.1", "shared (carrier-grade NAT)"],
+    ["168.63.129.16", "metadata"],
+    ["192.88.99.1", "reserved"],
+    ["192.31.196.1", "AS112"],
+    ["192.175.48.1", "AS112"],
+    ["224.0.0.1", "multicast"],
+    ["255.255.255.255", "broadcast"],
+    ["0.0.0.0", "unspecified"],
+    ["240.0.0.1", "reserved"],
+    ["::", "unspecified"],
+    ["::1", "loopback"],
+    ["::2", "embedded IPv4"],
+    ["::7f00:1", "embedded IPv4"],
+    ["::ffff:127.0.0.1", "embedded IPv4"],
+    ["::ffff:0:7f00:1", "embedded IPv4"],
+    ["64:ff9b::7f00:1", "embedded IPv4"],
+    ["64:ff9b:1::7f00:1", "NAT64"],
+    ["2002:7f00:1::", "embedded IPv4"],
+    ["2001::1", "IETF protocol assignment"],
+    ["2001:2::1", "IETF protocol assignment"],
+    ["2001:10::1", "IETF protocol assignment"],
+    ["2001:1ff::", "IETF protocol assignment"],
+    ["2001:db8::1", "documentation"],
+    ["3fff:0fff::1", "documentation"],
+    ["2620:4f:8000::1", "AS112"],
+    ["fc00::1", "private"],
+    ["fec0::1", "private"],
+    ["fe80::1", "link-local"],
+    ["ff02::1", "multicast"],
+    ["100::1", "discard"],
+    ["4000::1", "reserved"],
+    ["1fff:ffff::1", "reserved"],
+  ])("G5: %s is %s", (address, why) => {
+    expect(classifyAddress(address)).toEqual({ public: false, why });
+  });
+
+  it("G5: is judged by where each refused range begins and ends", () => {
+    for (const [first, last] of [
+      ["64:ff9b::", "64:ff9b::ffff:ffff"],
+      ["64:ff9b:1::", "64:ff9b:1:ffff:ffff:ffff:ffff:ffff"],
+      ["2001::", "2001:1ff:ffff:ffff:ffff:ffff:ffff:ffff"],
+      ["2001:db8::", "2001:db8:ffff:ffff:ffff:ffff:ffff:ffff"],
+      ["2002::", "2002:ffff:ffff:ffff:ffff:ffff:ffff:ffff"],
+      ["3fff::", "3fff:fff:ffff:ffff:ffff:ffff:ffff:ffff"],
+    ] as const) {
+      expect(classifyAddress(first)).toMatchObject({ public: false });
+      expect(classifyAddress(last)).toMatchObject({ public: false });
+    }
+    for (const address of [
+      "2000::",
+      "2001:200::",
+      "2001:db7:ffff:ffff:ffff:ffff:ffff:ffff",
+      "2001:db9::",
+      "2001:ffff:ffff:ffff:ffff:ffff:ffff:ffff",
+      "2003::",
+      "3ffe:ffff:ffff:ffff:ffff:ffff:ffff:ffff",
+      "3fff:1000::",
+      "3fff:ffff:ffff:ffff:ffff:ffff:ffff:ffff",
+      "168.63.129.17",
+      "168.63.129.15",
+    ]) {
+      expect([address, classifyAddress(address)]).toEqual([address, { public: true }]);
+    }
+  });
+
+  it("is read from no more text than an address has", () => {
+    const longest = "2606:4700:0000:0000:0000:0000:0000:1111";
+    expect(classifyAddress(longest)).toEqual({ public: true });
+    // The longest text of an address: six groups, then four decimal octets.
+    expect(classifyAddress("2606:4700:0000:0000:0000:0000:255.255.255.255")).toEqual({
+      public: true,
+    });
+    expect(classifyAddress(`0${longest}${"0".repeat(8)}`)).toEqual({
+      public: false,
+      why: "not an IP address",
+    });
+  });
+});
+
 describe("checkAddresses", () => {
   it("G5: refuses the whole answer for one bad address, and an empty answer", () => {
     expect(checkAddresses(["8.8.8.8", "2606:4700::1111"], [])).toEqual({
@@ -123,6 +207,27 @@ describe("checkAddresses", () => {
     expect(checkAddresses(["10.0.0.8"], ["10.0.0.7"])).toEqual(blocked);
     expect(checkAddresses(["10.0.0.7"], ["10.0.0.0/8"])).toEqual(blocked);
     expect(checkAddresses(["nonsense"], ["nonsense"])).toEqual(blocked);
+    expect(checkAddresses(["nonsense"], ["10.0.0.7"])).toEqual(blocked);
+    expect(checkAddresses(["fe80::1%eth0"], ["fe80::1%eth0", "fe80::1"])).toEqual(blocked);
+    expect(checkAddresses(["::ffff:10.0.0.7"], ["10.0.0.7"])).toEqual(blocked);
+    expect(checkAddresses(["10.0.0.7"], ["::ffff:10.0.0.7"])).toEqual(blocked);
+    expect(checkAddresses(["fd00::8"], ["fd00::7"])).toEqual(blocked);
+    expect(checkAddresses(["10.0.0.7", "fd00::7", "8.8.8.8"], ["10.0.0.7", "fd00::7"]).ok).toBe(
+      true,
+    );
+    expect(checkAddresses(["10.0.0.7", "10.0.0.8"], ["10.0.0.7"])).toEqual(blocked);
+    expect(checkAddresses(["127.0.0.1"], ["not an address"])).toEqual(blocked);
+  });
+
+  it("says which address is in the way, and what it is", () => {
+    const message = (addresses: string[]) => {
+      const checked = checkAddresses(addresses, []);
+      return checked.ok ? null : checked.message;
+    };
+    expect(message([])).toBe("the host has no address; check its spelling and the resolver");
+    expect(message(["8.8.8.8", "fd00::7"])).toBe(
+      "the host resolves to `fd00::7` (private); an operator can allow an exact internal host",
+    );
   });
 });
 

@@ -9,6 +9,15 @@ describe("matchesCapability", () => {
     ["openai/*-list", "openai/models-list"],
     ["*/chat", "openai/chat"],
     ["*", "a/b"],
+    ["*", ""],
+    ["*/*", "a/b"],
+    ["a/*", "a/"],
+    ["*a", "a"],
+    ["a*", "a"],
+    ["a*b*c", "abc"],
+    ["a*b*c", "axbxbxc"],
+    ["*b", "bb"],
+    ["a**c", "abc"],
   ])("%s matches %s", (pattern, id) => {
     expect(matchesCapability(pattern, id)).toBe(true);
   });
@@ -19,6 +28,20 @@ describe("matchesCapability", () => {
     ["openai*", "openai/chat"],
     ["a*a/x", "a/x"],
     ["OpenAI/*", "openai/chat"],
+    ["openai/chatter", "openai/chat"],
+    ["penai/chat", "openai/chat"],
+    ["a*", "ba"],
+    ["*a", "ab"],
+    ["ab*ba", "aba"],
+    ["a*b", "a/b"],
+    ["*/*", "a/b/c"],
+    ["*/*", "ab"],
+    ["**", "a/b"],
+    ["a*b*b", "ab"],
+    ["a*c*b", "acc"],
+    ["a*x*b", "ab"],
+    ["", "a"],
+    ["a*b/c", "a/b/c"],
   ])("G13: %s does not match %s", (pattern, id) => {
     expect(matchesCapability(pattern, id)).toBe(false);
   });
@@ -39,10 +62,25 @@ describe("matchesCapability", () => {
 });
 
 describe("isCapabilityPattern", () => {
-  it.each(["*", "openai/*", "a.b_c/d"])("takes %s", (pattern) => {
-    expect(isCapabilityPattern(pattern)).toBe(true);
-  });
-  it.each(["", "a b", "é", "*".repeat(10), "a".repeat(257), "a\n"])("refuses %j", (pattern) => {
+  it.each(["*", "openai/*", "a.b_c/d", "A-Z0-9", "*".repeat(8), "a".repeat(256)])(
+    "takes %s",
+    (pattern) => {
+      expect(isCapabilityPattern(pattern)).toBe(true);
+    },
+  );
+  it.each([
+    "",
+    "a b",
+    "é",
+    "*".repeat(9),
+    "*".repeat(10),
+    "\na",
+    "a\nb",
+    "a?",
+    "a:b",
+    "a".repeat(257),
+    "a\n",
+  ])("refuses %j", (pattern) => {
     expect(isCapabilityPattern(pattern)).toBe(false);
   });
 });

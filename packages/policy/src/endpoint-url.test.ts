@@ -39,6 +39,47 @@ describe("parseEndpointUrl", () => {
     expect(parseEndpointUrl(text, allowed).ok).toBe(false);
   });
 
+  it("takes the longest URL, and none that is longer", () => {
+    const url = `https://api.openai.com/${"a".repeat(4096 - 23)}`;
+    expect(url).toHaveLength(4096);
+    expect(parseEndpointUrl(url, allowed).ok).toBe(true);
+    expect(parseEndpointUrl(`${url}a`, allowed)).toMatchObject({ code: "invalid_request" });
+  });
+
+  it.each([
+    ["a space at the end", "https://api.openai.com/a "],
+    ["a line feed at the end", "https://api.openai.com/a\n"],
+    ["a line feed at the beginning", "\nhttps://api.openai.com/a"],
+    ["a delete", "https://api.openai.com/\u007f"],
+    ["a letter beyond ASCII", "https://api.openai.com/é"],
+    ["a backslash in the path", "https://api.openai.com/a\\b"],
+    ["a fragment without path", "https://api.openai.com#/"],
+    ["a fragment in the query", "https://api.openai.com/?a#b"],
+    ["a password", "https://a:b@api.openai.com/"],
+    ["something before the scheme", "xhttps://api.openai.com/"],
+    ["another scheme of that length", "httpx://api.openai.com/"],
+  ])("refuses %s", (_, text) => {
+    expect(parseEndpointUrl(text, allowed)).toMatchObject({ code: "invalid_request" });
+  });
+
+  it("takes `@` and `:443` behind the authority for what they are", () => {
+    expect(parseEndpointUrl("https://api.openai.com/@a:443", allowed)).toMatchObject({
+      value: { host: "api.openai.com", path: "/@a:443" },
+    });
+    expect(parseEndpointUrl("https://api.openai.com?u=@:443", allowed)).toMatchObject({
+      value: { path: "/", query: "u=@:443" },
+    });
+  });
+
+  it("G5: goes to no host where none is allowed, or what is allowed is none", () => {
+    for (const hosts of [[], [""], ["*"], ["openai.com"], ["API.openai.com/"]]) {
+      expect(parseEndpointUrl("https://api.openai.com/", hosts)).toMatchObject({
+        reason: "host_not_allowed",
+      });
+    }
+    expect(parseEndpointUrl("https://api.openai.com/", ["", "api.openai.com"]).ok).toBe(true);
+  });
+
   it.each([
     "https://evil.test/",
     "https://api.openai.com.evil.test/",
