@@ -5,6 +5,7 @@ import {
   UNIT_BEGINNINGS,
   UNIT_BYTES_MAX,
   UNIT_INCOMPLETE,
+  UNIT_NONE,
   unit,
 } from "./escape-unit.ts";
 import { hexDigit, type SecretPattern, secretPatterns } from "./secret-pattern.ts";
@@ -160,6 +161,7 @@ export class Redactor {
     this.#branches = 0;
     this.#final = final;
     const byte = data[at] as number;
+    if (beginsUnit(byte) && !this.#canBegin(byte, data, at)) return NO_MATCH;
     const next = data[at + 1];
     // Two plain characters rule most patterns out.
     const plain = next !== undefined && !beginsUnit(byte) && !beginsUnit(next) && next !== PLUS;
@@ -180,6 +182,16 @@ export class Redactor {
       }
     }
     return longest;
+  }
+
+  /** Whether any pattern can begin with what stands at `at`, where an escape may. */
+  #canBegin(byte: number, data: Uint8Array, at: number): boolean {
+    const { first } = this.#begins;
+    if (((first[byte] as number) & AS_IT_IS) !== 0) return true;
+    const length = readUnit(data, at, data.length);
+    if (length === UNIT_INCOMPLETE) return true;
+    if (length === UNIT_NONE) return false;
+    return unit.value >= 0x80 || ((first[unit.value] as number) & AS_IT_IS) !== 0;
   }
 
   #match(pattern: SecretPattern, from: number, data: Uint8Array, at: number): number {
@@ -274,7 +286,7 @@ export class Redactor {
       this.#searched += i - at + 1;
       if (i < plainEnd) return i;
       // The last byte may be the first of a match.
-      if (i === data.length - 1) return first[byte] === 1 ? i : data.length;
+      if (i === data.length - 1) return first[byte] === 0 ? data.length : i;
     }
     this.#pairs ??= possiblePairs(this.#patterns);
     return skip(data, i, this.#pairs, this.#bytesMin, first);
@@ -300,11 +312,16 @@ const NO_PATTERNS: readonly SecretPattern[] = [];
 
 /** What matches can begin with. It says something about the credentials: wiped after each exchange. */
 interface BeginTables {
-  /** 1 for each byte. */
+  /** For each byte {@link AS_IT_IS}, {@link AS_ESCAPE}, both, or 0. */
   readonly first: Uint8Array;
   /** A bit for each pair of bytes. */
   readonly pairs: Uint32Array;
 }
+
+/** A match can begin with this character, plain or escaped. */
+const AS_IT_IS = 1;
+/** A match can begin with an escape, which begins with this byte. */
+const AS_ESCAPE = 2;
 
 /** Wiped tables, for the next exchange. */
 const spareTables: BeginTables[] = [];
@@ -326,7 +343,7 @@ function noteBeginnings(tables: BeginTables, { bytes, fold, lead }: SecretPatter
   if (lead !== null) {
     const seconds = spelled[begins] ?? [];
     for (const byte of membersOf(lead)) {
-      tables.first[byte] = 1;
+      tables.first[byte] = AS_IT_IS;
       for (const [second] of seconds) notePair(tables.pairs, byte, second);
       if (begins === SPACE) notePair(tables.pairs, byte, PLUS);
     }
@@ -343,7 +360,7 @@ function noteBeginning(
   spelled: readonly (readonly (readonly [number])[])[],
   bytes: Uint8Array,
 ): void {
-  first[byte] = 1;
+  first[byte] = AS_IT_IS;
   for (const [second] of spelled[bytes[1] as number] ?? []) notePair(pairs, byte, second);
   if (bytes[1] === SPACE) notePair(pairs, byte, PLUS);
 }
@@ -355,7 +372,7 @@ function noteUnits({ first, pairs }: BeginTables): void {
     for (const unitBegin of UNIT_BEGINNINGS) notePair(pairs, byte, unitBegin);
   }
   for (const unitBegin of UNIT_BEGINNINGS) {
-    first[unitBegin] = 1;
+    first[unitBegin] = (first[unitBegin] as number) | AS_ESCAPE;
     // All that can follow: 256 bits.
     pairs.fill(0xffffffff, unitBegin << 3, (unitBegin + 1) << 3);
   }
@@ -432,7 +449,7 @@ function skip(
       continue;
     }
     known = start + bytesMin - 1;
-    if (first[data[start] as number] === 1) return start;
+    if (first[data[start] as number] !== 0) return start;
     start++;
   }
   while (start < data.length && first[data[start] as number] === 0) start++;
