@@ -23,7 +23,9 @@ import { createSecureContext } from "node:tls";
  */
 
 const HOUR_MS = 3_600_000;
-const DAY_MS = 24 * HOUR_MS;
+/** All that UTCTime can say from 1970 on (RFC 5280 section 4.1.2.5.1): tests put their clocks anywhere. */
+const FROM_MS = 0;
+const UNTIL_MS = Date.UTC(2049, 11, 31);
 
 /** @param {number} tag @param {...(Buffer | readonly number[])} parts */
 function der(tag, ...parts) {
@@ -114,13 +116,12 @@ function certificate({ issuer, subject, spki, extensions, signer, untilMs }) {
   const serial = randomBytes(16);
   // Positive, and without a leading zero byte: DER allows only the shortest form.
   serial.writeUInt8((serial.readUInt8(0) & 0x7f) | 0x40, 0);
-  const now = Date.now();
   const toBeSigned = sequence(
     der(0xa0, der(0x02, [2])),
     der(0x02, serial),
     algorithm,
     issuer,
-    sequence(utcTime(now - DAY_MS), utcTime(untilMs ?? now + 7 * DAY_MS)),
+    sequence(utcTime(FROM_MS), utcTime(untilMs ?? UNTIL_MS)),
     subject,
     spki,
     der(0xa3, sequence(...extensions)),

@@ -444,7 +444,7 @@ export class Broker {
       this.#append({
         capability: planned.capability.id,
         ...(outcome.outcome === "completed" ? null : { code: outcome.code }),
-        durationMs: this.#now() - startedAtMs,
+        durationMs: Math.max(0, this.#now() - startedAtMs),
         kind: "invocation.completed",
         ...(progress.lengthUnknown ? LENGTH_UNKNOWN : null),
         ...(outcome.outcome === "completed" ? null : { message: outcome.message }),

@@ -593,6 +593,8 @@ export interface WirePage<T> {
 export interface WireAuditEntry {
   readonly seq: number;
   readonly tsMs: number;
+  /** The clock had been put back: it shows less than at the entry before. */
+  readonly clockBack?: true;
   readonly event: { readonly kind: string; readonly [field: string]: unknown };
 }
 

@@ -35,8 +35,8 @@ const readAudit: Handler = async ({ query }, { vault }) => {
   return ok({ items: items.map(show) });
 };
 
-function show({ seq, tsMs, event }: AuditEntry): WireAuditEntry {
-  return { seq, tsMs, event };
+function show({ seq, tsMs, event, clockBack }: AuditEntry): WireAuditEntry {
+  return { seq, tsMs, ...(clockBack === true ? { clockBack } : {}), event };
 }
 
 const verifyAudit: Handler = async ({ query }, { vault }) => {

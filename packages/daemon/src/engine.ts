@@ -29,7 +29,8 @@ import {
   readSettings,
 } from "./settings.ts";
 import { Nonces } from "./signatures/nonces.ts";
-import { TokenClock } from "./tokens/token-clock.ts";
+import { readClock, writeClock } from "./tokens/clock-record.ts";
+import { type PutBack, TokenClock } from "./tokens/token-clock.ts";
 import { TokenStore } from "./tokens/token-store.ts";
 import { TokenStreams } from "./tokens/token-streams.ts";
 import { dropExpiredUndo } from "./undo-routes.ts";
@@ -63,7 +64,15 @@ export class Engine {
   readonly #vault: Vault;
   readonly nonces: Nonces;
   /** By which tokens, operator sessions and logins end. */
-  readonly clock = new TokenClock(Date.now, () => performance.now());
+  readonly clock = new TokenClock(
+    Date.now,
+    () => performance.now(),
+    (putBack) => {
+      this.#putBack = putBack;
+      // Whoever asked for the time may be in the middle of a transaction.
+      setImmediate(() => void this.#keepClock());
+    },
+  );
   readonly streams = new TokenStreams(() => this.clock.now());
   readonly tokens: TokenStore;
   readonly operators: OperatorAuth;
@@ -77,6 +86,8 @@ export class Engine {
   #unlocking: Promise<unknown> = Promise.resolve();
   #attempts = NO_ATTEMPTS;
   #rotating = false;
+  /** What is still to be kept of it. */
+  #putBack: PutBack | null = null;
   #idleTimer: NodeJS.Timeout | undefined;
   #upkeepTimer: NodeJS.Timeout | undefined;
 
@@ -161,6 +172,23 @@ export class Engine {
     if (!isNew) return;
     this.#broker?.allowInternal(services);
     this.#upstream?.allowInternal(services);
+  }
+
+  /**
+   * G12: entries of the audit log show the wall clock. Once it was put back, the newest of them no longer tells
+   * the next process what time it has been.
+   */
+  async #keepClock(): Promise<void> {
+    const putBack = this.#putBack;
+    if (putBack === null || this.#vault.status().locked) return;
+    try {
+      await writeClock(this.#vault, putBack, (before, after) => {
+        this.#broker?.stateWritten(before, after);
+      });
+      if (this.#putBack === putBack) this.#putBack = null;
+    } catch (error) {
+      this.#options.log.error({ err: error }, "that the clock was put back could not be kept");
+    }
   }
 
   /** Each hour: a checkpoint that anyone can check, and nothing older than is wanted. */
@@ -333,6 +361,9 @@ export class Engine {
       // A clock that was put back since must not make what has ended begin again.
       const [newest] = await this.#vault.audit.read({ limit: 1 });
       this.clock.notBefore(newest?.tsMs ?? 0);
+      this.clock.notBefore(await readClock(this.#vault, Date.now()));
+      this.clock.now();
+      await this.#keepClock();
       // Before this activation is on record: killed in between, the next one looks again.
       for (const decided of await unfinishedInvocations(this.#vault.audit)) {
         await this.#vault.audit.append(unknownOutcome(decided));

@@ -249,6 +249,7 @@ export const providers = z.object({
 export const auditEntry = z.object({
   seq: z.number().int(),
   tsMs: timeMs,
+  clockBack: z.literal(true).exactOptional(),
   event: z.looseObject({ kind: text }),
 }) satisfies z.ZodType<WireAuditEntry>;
 

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { TokenClock } from "./token-clock.ts";
+import { type PutBack, TokenClock, timeAfter } from "./token-clock.ts";
 
 describe("TokenClock", () => {
   let wall = 0;
@@ -31,6 +31,44 @@ describe("TokenClock", () => {
     expect(clock.now()).toBe(2_000_250);
     monotonic += 250;
     expect(clock.now()).toBe(2_000_500);
+  });
+
+  it("G12: tells once for each time that the wall clock is put back", () => {
+    const told: PutBack[] = [];
+    monotonic = 0;
+    wall = 100_000;
+    const clock = new TokenClock(
+      () => wall,
+      () => monotonic,
+      (putBack) => told.push(putBack),
+    );
+    wall = 99_500;
+    clock.now();
+    expect(told).toEqual([]);
+    wall = 40_000;
+    clock.now();
+    monotonic += 5_000;
+    wall += 5_000;
+    clock.now();
+    expect(told).toEqual([{ nowMs: 100_000, wallMs: 40_000 }]);
+    wall = 20_000;
+    clock.now();
+    wall = 200_000;
+    clock.now();
+    wall = 190_000;
+    clock.now();
+    expect(told.slice(1)).toEqual([
+      { nowMs: 105_000, wallMs: 20_000 },
+      { nowMs: 200_000, wallMs: 190_000 },
+    ]);
+  });
+
+  it("G12: is no earlier for the next process", () => {
+    const putBack = { nowMs: 100_000, wallMs: 40_000 };
+    // It goes on from where it was put to; is put back further; is right again.
+    expect(timeAfter(putBack, 50_000)).toBe(110_000);
+    expect(timeAfter(putBack, 10_000)).toBe(100_000);
+    expect(timeAfter(putBack, 130_000)).toBe(130_000);
   });
 
   it("G12: begins no earlier than what is on record", () => {
