@@ -1,29 +1,74 @@
 // @ts-check
-// Which tests judge the mutants of which file. `pnpm mutate` takes the files one by one, each with the
-// tests that are about it: what only a test of something else notices, a reader would not find either.
+// Which files `pnpm mutate` changes, and which tests judge them. Files are taken one by one, each with
+// the tests that are about it: what only a test of something else notices, a reader would not find.
 import { basename } from "node:path";
 
-const { AIVAULT_MUTATED } = process.env;
+/** By package, in its `src`. */
+/** @type {Readonly<Record<string, readonly string[]>>} */
+export const FILES = {
+  // What decides. The rest (limits, spellings of secrets, punycode) has published vectors.
+  policy: [
+    "address",
+    "capability-pattern",
+    "endpoint-url",
+    "envelope",
+    "header-name",
+    "headers",
+    "host",
+    "method",
+    "path-rule",
+    "percent",
+    "query",
+    "redirect",
+    "segment",
+    "strict-json",
+    "target",
+  ],
+  // Cryptography, the stored forms, and the store.
+  "vault-core": [
+    "aead",
+    "audit-head",
+    "bytes",
+    "checkpoint",
+    "framing",
+    "identifiers",
+    "key-ring",
+    "labels",
+    "mac",
+    "manifest",
+    "memory-store",
+    "passphrase",
+    "record",
+    "session",
+    "sha256",
+    "transaction",
+    "vault-file",
+    "verify",
+    "node/file-store",
+    "node/journal",
+  ],
+};
 
-/** The file whose turn it is, without `.ts`; null for all of them, judged by all tests. */
-export const mutated = AIVAULT_MUTATED ?? null;
-
-/** Where a test of the same name is not all there is. */
+/** Tests that judge a file beside the one of its name. */
 /** @type {Readonly<Record<string, readonly string[]>>} */
 const MORE = {
-  aead: ["vectors"],
   "header-name": ["headers"],
-  journal: ["file-store"],
-  labels: ["golden"],
-  "memory-store": ["store-conformance"],
   "file-store": ["store-conformance"],
+  journal: ["file-store"],
+  "memory-store": ["store-conformance"],
   segment: ["path-rule", "target"],
-  sha256: ["mac", "aead"],
 };
 
 /** Of `policy`: what is said to callers, and the attacks. */
 const ALWAYS = ["messages", "corpora"];
 
-/** @type {readonly string[] | null} Names of test files, or null for all. */
-export const judges =
-  mutated === null ? null : [basename(mutated), ...(MORE[basename(mutated)] ?? []), ...ALWAYS];
+const { AIVAULT_MUTATED = "" } = process.env;
+
+/** The package whose file is mutated. */
+export const packageName = AIVAULT_MUTATED.split("/")[0] ?? "";
+
+/** The file, without `.ts`. */
+export const mutated = AIVAULT_MUTATED.slice(packageName.length + 1);
+
+/** Names of test files, quick ones first: the first test that fails ends a run. */
+export const judges = [basename(mutated), ...(MORE[basename(mutated)] ?? []), ...ALWAYS];

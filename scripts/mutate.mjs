@@ -3,11 +3,7 @@
 // one file. Files are taken one by one; options (`--concurrency 2`) go to Stryker. Ends with a table.
 import { spawnSync } from "node:child_process";
 import { readFileSync, rmSync } from "node:fs";
-import { files as policy } from "../stryker.policy.mjs";
-import { files as vaultCore } from "../stryker.vault-core.mjs";
-
-/** @type {Readonly<Record<string, readonly string[]>>} */
-const PACKAGES = { policy, "vault-core": vaultCore };
+import { FILES } from "../stryker.judges.mjs";
 
 const LEAST = 85;
 
@@ -15,9 +11,9 @@ const words = process.argv.slice(2);
 const firstOption = words.findIndex((word) => word.startsWith("--"));
 const options = firstOption === -1 ? [] : words.slice(firstOption);
 const [name, ...chosen] = firstOption === -1 ? words : words.slice(0, firstOption);
-const known = name === undefined ? [] : (PACKAGES[name] ?? null);
+const known = name === undefined ? [] : (FILES[name] ?? null);
 if (known === null || chosen.some((file) => !known.includes(file))) {
-  const names = Object.keys(PACKAGES).join("|");
+  const names = Object.keys(FILES).join("|");
   process.stderr.write(`usage: pnpm mutate [${names} [FILE...]] [STRYKER OPTION...]\n`);
   process.exit(2);
 }
@@ -32,10 +28,10 @@ if (known === null || chosen.some((file) => !known.includes(file))) {
 function mutate(packageName, file) {
   const report = `coverage/mutation/${packageName}/${file.replaceAll("/", "-")}.json`;
   rmSync(report, { force: true });
-  const { status } = spawnSync("stryker", ["run", `stryker.${packageName}.mjs`, ...options], {
+  const { status } = spawnSync("stryker", ["run", ...options], {
     stdio: "inherit",
     shell: process.platform === "win32",
-    env: { ...process.env, AIVAULT_MUTATED: file },
+    env: { ...process.env, AIVAULT_MUTATED: `${packageName}/${file}` },
   });
   if (status !== 0) return null;
   const { files } = JSON.parse(readFileSync(report, "utf8"));
@@ -65,10 +61,10 @@ let failed = false;
 let table =
   "| file | mutants | killed | timed out | survived | not covered | score |\n" +
   "| --- | --- | --- | --- | --- | --- | --- |\n";
-for (const one of name === undefined ? Object.keys(PACKAGES) : [name]) {
+for (const one of name === undefined ? Object.keys(FILES) : [name]) {
   /** @type {Record<string, number>} */
   const sum = {};
-  for (const file of chosen.length > 0 ? chosen : (PACKAGES[one] ?? [])) {
+  for (const file of chosen.length > 0 ? chosen : (FILES[one] ?? [])) {
     const counts = mutate(one, file);
     if (counts === null) {
       failed = true;
