@@ -156,7 +156,10 @@ function readHead(
     throw new BrokerError("upstream_failed", "the provider's WebSocket handshake is not sound");
   }
   const { redactor } = injected;
-  const pairs = headers.map(([name, value]) => ({ name, value }));
+  // G9: as spelled, and again in lower case.
+  const pairs = headers.flatMap(([name, value]) =>
+    redactor.text(name) === name ? [{ name, value }] : [],
+  );
   const passed = responseHeaders(pairs, { managed: planned.placement.headers })
     .filter(({ name }) => !name.startsWith("sec-websocket-") && redactor.text(name) === name)
     .map(({ name, value }) => ({ name, value: redactor.text(value) }));

@@ -68,6 +68,20 @@ describe("responses", () => {
     );
   });
 
+  it("G9: have no header that is named like the secret, in whatever case", async () => {
+    const { harness } = await start((_request, response) => {
+      response.setHeader(KEY, "1");
+      response.setHeader(`x-${KEY.toLowerCase()}`, "2");
+      response.setHeader("x-other", "3");
+      response.end("{}");
+    });
+    const { head } = await receive(harness.broker, invocation(chat()));
+    const names = head?.headers.map(({ name }) => name) ?? [];
+    expect(names).toContain("x-other");
+    expect(names.join()).not.toContain(KEY);
+    expect(names).not.toContain(KEY.toLowerCase());
+  });
+
   it("are held at the sink's pace, all the way to the provider", async () => {
     const total = 64 * 1_048_576;
     let written = 0;
