@@ -115,10 +115,10 @@ describe("parseStrictJson", () => {
     const list = (count: number) => `[${Array.from({ length: count }, () => "0").join()}]`;
     expect(parse(list(9_999)).ok).toBe(true);
     expect(parse(list(10_000))).toMatchObject(invalid);
-    const spaces = new Uint8Array(16 * 1024 * 1024).fill(0x20);
-    spaces[0] = 0x30;
-    expect(parseStrictJson(spaces)).toEqual({ ok: true, value: 0 });
-    expect(parseStrictJson(new Uint8Array(spaces.length + 1).fill(0x20))).toMatchObject({
+    const text = new Uint8Array(16 * 1024 * 1024).fill(0x61);
+    text[0] = text[text.length - 1] = 0x22;
+    expect(parseStrictJson(text).ok).toBe(true);
+    expect(parseStrictJson(new Uint8Array(text.length + 1))).toMatchObject({
       code: "request_too_large",
     });
     expect(parse(`{"${"k".repeat(1024)}":1}`).ok).toBe(true);
