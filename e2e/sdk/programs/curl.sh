@@ -2,7 +2,11 @@
 
 # #region configure
 api="$AIVAULT_URL/v/openai/v1"
-curl() { command curl --silent --show-error --fail -H "Authorization: Bearer $AIVAULT_TOKEN" "$@"; }
+# By its input, since a machine's other users can read what stands on a command line.
+curl() {
+  printf 'header = "Authorization: Bearer %s"\n' "$AIVAULT_TOKEN" |
+    command curl --config - --silent --show-error --fail "$@"
+}
 # #endregion
 
 question='{"model":"gpt","messages":[]}'

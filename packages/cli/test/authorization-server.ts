@@ -64,6 +64,8 @@ export interface AuthorizationServer {
   readonly env: Readonly<Record<string, string>>;
   /** Every token it gave, and every code: none of them may be seen anywhere. */
   readonly given: readonly string[];
+  /** Every verifier it was told (RFC 7636 section 4.5), for which the same holds. */
+  readonly verifiers: readonly string[];
   /** Go where a person would, and agree or not. @returns Where the browser was sent in the end. */
   consent(address: string, options?: { readonly refuses?: boolean }): Promise<string>;
   /** Type a code on another device, and agree. */
@@ -83,7 +85,7 @@ export async function startAuthorizationServer(): Promise<AuthorizationServer> {
   writeFileSync(caPath, authority.certificatePem);
   const { certificatePem, keyPem } = authority.issue({ hosts: [AUTH_HOST, API_HOST] });
 
-  const { provider, given } = await makeProvider();
+  const { provider, given, verifiers } = await makeProvider();
   const callback = provider.callback();
   const server = createServer({ cert: certificatePem, key: keyPem }, (incoming, response) => {
     void (async () => {
@@ -111,6 +113,7 @@ export async function startAuthorizationServer(): Promise<AuthorizationServer> {
       AIVAULT_DEV_CA_CERT_PATH: caPath,
     },
     given,
+    verifiers,
     consent: (address, { refuses = false } = {}) =>
       browse(address, { cookie: refuses ? "refuses=1" : "" }),
     enterCode: (address, userCode) => browse.device(address, userCode),
@@ -125,7 +128,7 @@ export async function startAuthorizationServer(): Promise<AuthorizationServer> {
 // biome-ignore lint/suspicious/noExplicitAny: the package has no types.
 type Any = any;
 
-async function makeProvider(): Promise<{ provider: Any; given: string[] }> {
+async function makeProvider(): Promise<{ provider: Any; given: string[]; verifiers: string[] }> {
   // @ts-expect-error It has no types.
   const { Provider } = await import("oidc-provider");
   const grants = [
@@ -157,13 +160,16 @@ async function makeProvider(): Promise<{ provider: Any; given: string[] }> {
     interactions: { url: (_: unknown, { uid }: Any) => `/interaction/${uid}` },
   });
   const given: string[] = [];
+  const verifiers: string[] = [];
   provider.on("authorization.success", (_: unknown, out: Any) => {
     if (out?.code !== undefined) given.push(out.code);
   });
-  provider.on("grant.success", ({ body }: Any) => {
+  provider.on("grant.success", ({ body, oidc }: Any) => {
     given.push(...[body.access_token, body.refresh_token, body.id_token].filter(Boolean));
+    const { code_verifier: verifier } = oidc.params;
+    if (verifier !== undefined) verifiers.push(verifier);
   });
-  return { provider, given };
+  return { provider, given, verifiers };
 }
 
 /** What a login page does: whoever comes is Ada, and agrees unless their cookie says otherwise. */
