@@ -1,5 +1,10 @@
 import { describe, expect, it } from "vitest";
-import { checkAddresses, checkInternalAddresses, classifyAddress } from "./address.ts";
+import {
+  checkAddresses,
+  checkInternalAddresses,
+  classifyAddress,
+  unicastAddress,
+} from "./address.ts";
 
 const blocked = expect.objectContaining({ ok: false, reason: "address_blocked" });
 
@@ -260,5 +265,45 @@ describe("checkInternalAddresses", () => {
 
   it("refuses an empty answer", () => {
     expect(checkInternalAddresses([], "build.internal")).toEqual(blocked);
+  });
+});
+
+describe("unicastAddress", () => {
+  it.each([
+    ["8.8.8.8", "8.8.8.8"],
+    ["127.0.0.1", "127.0.0.1"],
+    ["10.0.0.7", "10.0.0.7"],
+    ["100.64.0.1", "100.64.0.1"],
+    ["169.254.169.254", "169.254.169.254"],
+    ["168.63.129.16", "168.63.129.16"],
+    ["240.0.0.1", "240.0.0.1"],
+    ["::1", "::1"],
+    ["FD00:0:0::7", "fd00::7"],
+    ["fe80::1", "fe80::1"],
+    ["2606:4700:0::1111", "2606:4700::1111"],
+    ["4000::1", "4000::1"],
+  ])("takes %s for one machine's, and spells it %s", (text, address) => {
+    expect(unicastAddress(text)).toBe(address);
+  });
+
+  it.each([
+    "",
+    "localhost",
+    "010.0.0.7",
+    "[::1]",
+    "fe80::1%eth0",
+    "0.0.0.0",
+    "::",
+    "255.255.255.255",
+    "224.0.0.1",
+    "ff02::1",
+    "::ffff:10.0.0.7",
+    "64:ff9b::a00:7",
+    "2002:a00:7::1",
+    "2001:db8::1",
+    "192.0.2.1",
+    "192.31.196.1",
+  ])("takes %j for nobody's", (text) => {
+    expect(unicastAddress(text)).toBeNull();
   });
 });

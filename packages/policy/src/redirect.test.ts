@@ -104,6 +104,12 @@ describe("parseRedirect", () => {
     }
   });
 
+  it("says what else is wrong with a location whose host is allowed", () => {
+    expect(parseRedirect("https://api.example.com/a/../b", base)).toMatchObject({
+      reason: "path_traversal",
+    });
+  });
+
   it("G8: takes a host for allowed only where it is exactly that", () => {
     const allow = ["cdn.example.com", "*.files.test"];
     const to = (location: string) => parseRedirect(location, base, allow);
@@ -143,6 +149,10 @@ describe("parseRedirect", () => {
     expect(parseRedirect("https://xapi.example.com:8443/b", internal).ok).toBe(false);
     expect(parseRedirect("https://user@api.example.com:8443/b", internal).ok).toBe(false);
     expect(parseRedirect("http://api.example.com:8443/b", internal).ok).toBe(false);
+    // Only at its beginning is it the origin.
+    for (const before of ["x:", "xhttps://evil.test/", "https://evil.test/?", "//evil.test/#"]) {
+      expect(parseRedirect(`${before}https://api.example.com:8443/b`, internal).ok).toBe(false);
+    }
   });
 
   it("G8: knows an IPv6 address by its brackets", () => {

@@ -71,7 +71,7 @@ function absolute(
 ): Result<RedirectTarget> {
   const authority = base.host.includes(":") ? `[${base.host}]` : base.host;
   // Another port than 443 is followed only where it is the one that was called.
-  const own = /^https:\/\/([^/?]*)(.*)$/i.exec(text);
+  const own = /^https:\/\/([^/?]*)(.*)/i.exec(text);
   if (own?.[1]?.toLowerCase() === `${authority}:${base.port}`) {
     const target = own[2] === "" || own[2]?.startsWith("?") ? `/${own[2]}` : (own[2] as string);
     return accept({ host: base.host, port: base.port, sameOrigin: true, target });
