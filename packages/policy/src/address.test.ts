@@ -301,7 +301,6 @@ describe("unicastAddress", () => {
     "64:ff9b::a00:7",
     "2002:a00:7::1",
     "2001:db8::1",
-    "192.0.2.1",
     "192.31.196.1",
   ])("takes %j for nobody's", (text) => {
     expect(unicastAddress(text)).toBeNull();

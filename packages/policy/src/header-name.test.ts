@@ -32,7 +32,7 @@ const AUTH_BY_FORM = `
   otp x-otp sign x-sign signature x-signature token x-token xtoken csrftoken x-csrftoken secret
   x-client-secret appsecret password x-password userpassword passwd x-passwd passphrase x-passphrase
   apikey x-apikey authkey x-authkey accesskey x-accesskey privatekey secretkey masterkey
-  x-my2apikey x-9token
+  x-my2apikey x-9token my-x-amz-meta-token x-x-goog-meta-api-key
   api-key x-api-key api-key-id x-api-key-id x-apikey-id apikey-v2 authorization-bearer
   x-authentication-mode client-cert x-client-cert client-cert-sha x-client-certificate
   client-certificate-chain ssl-client ssl-client-verify x-ssl-client-s-dn dpop dpop-nonce x-dpop
@@ -142,6 +142,7 @@ describe("a header name", () => {
     expect(foldHeaderName("X_Api.Key_.Z")).toBe("x-api-key--z");
     expect(foldHeaderName("Content-Type")).toBe("content-type");
     expect(foldHeaderName("A.")).toBe("a-");
+    expect(foldHeaderName("_.")).toBe("--");
     expect(foldHeaderName("_a")).toBe("-a");
   });
 });

@@ -35,16 +35,11 @@ const AUTH_ANYWHERE =
   /(?:^|-)(?:api-?key|authorization|authentication|client-cert|client-certificate|ssl-client|dpop)(?:-|$)/;
 
 const AUTH_NAMES: ReadonlySet<string> = new Set([
-  "authentication-info",
   "plaid-client-id",
-  "proxy-authentication-info",
   "signature-input",
   "www-authenticate",
-  "x-amz-credential",
-  "x-amzn-oidc-accesstoken",
   "x-amzn-oidc-data",
   "x-clickhouse-user",
-  "x-forwarded-access-token",
   "x-forwarded-user",
   "x-honeycomb-team",
   "x-hub-signature-256",
