@@ -1,5 +1,11 @@
 import { parseEndpointUrl } from "@aivault/policy";
-import type { AuthScheme, MtlsScheme, NamedTemplate } from "@aivault/registry";
+import {
+  type AuthScheme,
+  HMAC_VALUE_PARTS,
+  isHmacPart,
+  type MtlsScheme,
+  type NamedTemplate,
+} from "@aivault/registry";
 import { BrokerError } from "./errors.ts";
 import { invalidShape, readArray, readChoice, readMembers, readString } from "./shape.ts";
 import { placeholders, requireTemplate } from "./template.ts";
@@ -140,12 +146,13 @@ function readScheme(
       const others = known.filter((name) => name !== key);
       const part = (value: unknown, what: string) => {
         const text = readString(value, what);
-        requireTemplate(text, what, [...others, "timestamp", "signature"]);
+        requireTemplate(text, what, [...others, ...HMAC_VALUE_PARTS, "signature"]);
         return text;
       };
       const message = auth.get("message");
       if (typeof message !== "string") throw invalidShape("auth.message", "a template");
-      requireTemplate(message, "auth.message", [...others, ...HMAC_PARTS]);
+      const parts = placeholders(message).filter(isHmacPart);
+      requireTemplate(message, "auth.message", [...others, ...parts]);
       return {
         strategy,
         algorithm: readChoice(auth.get("algorithm"), "auth.algorithm", [
@@ -168,7 +175,7 @@ function readScheme(
         signatureEncoding: readChoice(
           auth.get("signatureEncoding") ?? "hex",
           "auth.signatureEncoding",
-          ["hex", "base64"],
+          ["hex", "base64", "base64url"],
         ),
         ...(auth.has("headers")
           ? { headers: named(auth.get("headers"), "auth.headers", headerName, part) }
@@ -299,9 +306,6 @@ function readTexts(json: unknown, what: string): Readonly<Record<string, string>
     ]),
   );
 }
-
-/** What an hmac message may name besides secrets. */
-const HMAC_PARTS = ["timestamp", "method", "path", "query", "path_and_query", "body"];
 
 function headerName(value: unknown, what: string): string {
   const name = readString(value, what, 256);

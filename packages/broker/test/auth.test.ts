@@ -219,6 +219,61 @@ describe("hmac", () => {
     expect(JSON.stringify(sent)).not.toContain(secrets.key);
   });
 
+  it("signs a sorted query, chosen headers, a hash of the body and a nonce", async () => {
+    await prepare("hmac-parts", secrets, {
+      ...scheme,
+      algorithm: "sha512" as const,
+      signatureEncoding: "base64url" as const,
+      message:
+        "{{method}}\n{{host}}\n{{path}}\n{{sorted_query}}\n{{header_content_type}}\n{{header_x_absent}}\n{{body_sha256}}\n{{body_sha384_base64}}\n{{nonce}}\n{{timestamp}}",
+      headers: [
+        { name: "x-nonce", template: "{{nonce}}" },
+        { name: "x-time", template: "{{timestamp}}" },
+        { name: "x-digest", template: "sha-512={{body_sha512_base64}}" },
+        { name: "x-sign", template: "{{id}}:{{signature}}" },
+      ],
+    });
+    const nonces = new Set<string>();
+    for (let i = 0; i < 2; i++) {
+      expect((await call("hmac-parts")).error).toBeNull();
+      const headers: Readonly<Record<string, unknown>> = provider.requests.at(-1)?.headers ?? {};
+      const hash = (algorithm: string) => createHash(algorithm).update("body");
+      const nonce = String(headers["x-nonce"]);
+      nonces.add(nonce);
+      expect(nonce).toMatch(/^[0-9a-f]{32}$/);
+      const message = [
+        "POST",
+        HOST,
+        "/x",
+        "a=1&b=2",
+        String(headers["content-type"]),
+        "",
+        hash("sha256").digest("hex"),
+        hash("sha384").digest("base64"),
+        nonce,
+        String(headers["x-time"]),
+      ].join("\n");
+      const signature = createHmac("sha512", secrets.key).update(message).digest("base64url");
+      expect(headers["x-sign"]).toBe(`${secrets.id}:${signature}`);
+      expect(headers["x-digest"]).toBe(`sha-512=${hash("sha512").digest("base64")}`);
+    }
+    expect(nonces.size).toBe(2);
+  });
+
+  let refusals = 0;
+  it.each([
+    ["{{header_}}", []],
+    ["{{key}}", []],
+    ["{{unknown}}", []],
+    ["{{signature}}", []],
+    ["{{method}}", [{ name: "x-sign", template: "{{key}} {{signature}}" }]],
+    ["{{method}}", [{ name: "x-sign", template: "{{body}} {{signature}}" }]],
+  ])("refuses the message %s with the headers %j", async (message, headers) => {
+    const auth = { ...scheme, message, headers: [...scheme.headers.slice(0, 1), ...headers] };
+    const name = `hmac-bad-${refusals++}`;
+    await expect(prepare(name, secrets, auth)).rejects.toMatchObject({ code: "invalid_request" });
+  });
+
   it("refuses to sign a body it has not seen", async () => {
     const { error } = await receive(
       harness.broker,

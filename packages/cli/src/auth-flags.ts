@@ -17,7 +17,16 @@ const SCHEME_FLAGS: Readonly<Record<string, readonly string[]>> = {
   "multi-query": ["auth-query"],
   oauth2: ["grant-type", "token-endpoint", "scope", "client-auth"],
   "aws-sigv4": ["aws-service", "aws-region"],
-  hmac: ["hmac-algorithm", "hmac-message", "header-name", "value-template"],
+  hmac: [
+    "hmac-algorithm",
+    "hmac-message",
+    "hmac-key-encoding",
+    "hmac-encoding",
+    "hmac-timestamp",
+    "header-name",
+    "value-template",
+    "auth-header",
+  ],
   mtls: [],
 };
 
@@ -62,18 +71,7 @@ export function authFromFlags(
     case "aws-sigv4":
       return awsSigV4(args, strategy, placeholders);
     case "hmac":
-      return {
-        strategy,
-        algorithm: text(args, "hmac-algorithm") ?? "sha256",
-        key: onlyOne(placeholders, "hmac"),
-        message: unescaped(text(args, "hmac-message") ?? "{{method}}\\n{{path}}\\n{{query}}"),
-        headers: [
-          {
-            name: text(args, "header-name") ?? "x-signature",
-            template: text(args, "value-template") ?? "sha256={{signature}}",
-          },
-        ],
-      };
+      return hmac(args, strategy, placeholders);
     case "mtls": {
       // One secret may hold both, as PEM files often do.
       const [only, second] = placeholders;
@@ -89,6 +87,35 @@ export function authFromFlags(
     default:
       throw usageError(`there is no scheme ${strategy}`, `one of ${AUTH_STRATEGIES.join(", ")}`);
   }
+}
+
+function hmac(args: ParsedArgs, strategy: "hmac", placeholders: readonly string[]): WireAuthScheme {
+  const algorithm = text(args, "hmac-algorithm") ?? "sha256";
+  const choices = [
+    ["keyEncoding", "hmac-key-encoding"],
+    ["signatureEncoding", "hmac-encoding"],
+    ["timestamp", "hmac-timestamp"],
+  ] as const;
+  const chosen = choices.flatMap(([member, flag]) => {
+    const value = text(args, flag);
+    return value === undefined ? [] : [[member, value] as const];
+  });
+  const further = list(args, "auth-header").map((pair) => parsePair("auth-header", pair));
+  return {
+    strategy,
+    algorithm,
+    // Providers that name the key in a header have two parts; the one that signs is called `key`.
+    key: placeholders.includes("key") ? "key" : onlyOne(placeholders, "hmac"),
+    message: unescaped(text(args, "hmac-message") ?? "{{method}}\\n{{path}}\\n{{query}}"),
+    ...Object.fromEntries(chosen),
+    headers: [
+      {
+        name: text(args, "header-name") ?? "x-signature",
+        template: text(args, "value-template") ?? `${algorithm}={{signature}}`,
+      },
+      ...further.map(([name, template]) => ({ name, template })),
+    ],
+  };
 }
 
 function refuseStrays(args: ParsedArgs, strategy: string | undefined): void {

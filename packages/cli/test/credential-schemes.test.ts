@@ -71,7 +71,21 @@ describe("aivault credential create", () => {
       {
         algorithm: "sha512",
         message: "{{method}}\n{{path}}\n{{query}}",
-        headers: [{ name: "x-sig", template: "sha256={{signature}}" }],
+        headers: [{ name: "x-sig", template: "sha512={{signature}}" }],
+      },
+    ],
+    [
+      "hmac-two",
+      "--secret key=ONE --secret id=TWO --host api.own.example --auth hmac --hmac-encoding base64url --hmac-timestamp unix-ms --hmac-message {{timestamp}}{{nonce}}{{body_sha256}} --auth-header x-id={{id}} --auth-header x-time={{timestamp}}",
+      {
+        key: "key",
+        signatureEncoding: "base64url",
+        timestamp: "unix-ms",
+        headers: [
+          { name: "x-signature", template: "sha256={{signature}}" },
+          { name: "x-id", template: "{{id}}" },
+          { name: "x-time", template: "{{timestamp}}" },
+        ],
       },
     ],
     ["mtls", `${ONE} --auth mtls`, { certificate: "secret", privateKey: "secret" }],

@@ -1,5 +1,6 @@
 export { builtinRegistry } from "./builtin-registry.ts";
 export { isRegistryError, RegistryError, type RegistryErrorCode } from "./errors.ts";
+export { HMAC_VALUE_PARTS, hmacHeaderOf, isHmacPart } from "./hmac-parts.ts";
 export {
   expandHost,
   hostVariableFromSecret,

@@ -1,5 +1,6 @@
 /** What must hold between the parts of one definition: everything JSON Schema cannot say. */
 
+import { HMAC_VALUE_PARTS, isHmacPart } from "./hmac-parts.ts";
 import { ruleAdmits, rulesOverlap } from "./path-language.ts";
 import type {
   AuthScheme,
@@ -230,7 +231,11 @@ function templatesIn(scheme: AuthScheme): { templates: string[]; builtin: string
           ...templatesOf(scheme.headers),
           ...templatesOf(scheme.params),
         ],
-        builtin: ["timestamp", "method", "path", "query", "path_and_query", "body", "signature"],
+        builtin: [
+          "signature",
+          ...placeholdersIn(scheme.message).filter(isHmacPart),
+          ...HMAC_VALUE_PARTS,
+        ],
       };
     case "mtls":
       return {
@@ -267,6 +272,12 @@ function placeholderComplaints(
   for (const template of templates) {
     if (/[{}]/.test(template.replaceAll(/\{\{[a-z0-9_]+\}\}/g, ""))) {
       complain(path, "a template has unpaired braces");
+    }
+  }
+  if (scheme.strategy === "hmac") {
+    const sent = [...templatesOf(scheme.headers), ...templatesOf(scheme.params)];
+    if ([scheme.message, ...sent].some((text) => placeholdersIn(text).includes(scheme.key))) {
+      complain(path, `the signing key \`${scheme.key}\` is in a template, and is never sent`);
     }
   }
   if (scheme.strategy === "aws-sigv4") {

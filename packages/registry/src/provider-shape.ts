@@ -345,7 +345,7 @@ const schemes: { readonly [S in AuthScheme["strategy"]]: Reader<Strategy<S>> } =
     keyEncoding: oneOf("utf8", "base64", "hex"),
     message: template,
     timestamp: oneOf("unix-s", "unix-ms", "iso-8601-ms"),
-    signatureEncoding: oneOf("hex", "base64"),
+    signatureEncoding: oneOf("hex", "base64", "base64url"),
     headers: optional(namedHeaders),
     params: optional(namedParams),
   }),

@@ -158,8 +158,9 @@ export interface AwsSigV4Scheme {
 }
 
 /**
- * A keyed hash over parts of the request. `message` is a template over `{{timestamp}}`, `{{method}}`,
- * `{{path}}`, `{{query}}`, `{{path_and_query}}`, `{{body}}` and the placeholders of secrets.
+ * A keyed hash over parts of the request. `message` is a template over the parts that `hmac-parts.ts` lists
+ * (`{{method}}`, `{{path}}`, `{{sorted_query}}`, `{{header_content_type}}`, `{{body_sha256}}`,
+ * `{{timestamp}}`, `{{nonce}}` and others) and the placeholders of secrets.
  */
 export interface HmacScheme {
   readonly strategy: "hmac";
@@ -169,7 +170,7 @@ export interface HmacScheme {
   readonly keyEncoding: "utf8" | "base64" | "hex";
   readonly message: string;
   readonly timestamp: "unix-s" | "unix-ms" | "iso-8601-ms";
-  readonly signatureEncoding: "hex" | "base64";
+  readonly signatureEncoding: "hex" | "base64" | "base64url";
   /** Headers of the signed request; `{{signature}}` stands for the result. */
   readonly headers?: readonly NamedTemplate[];
   /** Query parameters of the signed request, appended in this order. */

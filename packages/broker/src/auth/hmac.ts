@@ -1,5 +1,5 @@
-import { createHmac } from "node:crypto";
-import type { HmacScheme } from "@aivault/registry";
+import { createHash, createHmac, randomBytes } from "node:crypto";
+import { HMAC_VALUE_PARTS, type HmacScheme, hmacHeaderOf } from "@aivault/registry";
 import { BrokerError } from "../errors.ts";
 import { placeholders, render } from "../template.ts";
 import {
@@ -25,9 +25,17 @@ export function injectHmac(
   context: SigningContext,
 ): Injection {
   const timestamp = formatTimestamp(scheme.timestamp, context.nowMs);
+  let nonce: string | null = null;
   const partText = (placeholder: string) => {
     if (placeholder === scheme.key) throw unusable(placeholder, "is a signing key and is not sent");
-    return placeholder === "timestamp" ? timestamp : secretText(secrets, placeholder);
+    if (placeholder === "timestamp") return timestamp;
+    if (placeholder === "nonce") {
+      nonce ??= randomBytes(16).toString("hex");
+      return nonce;
+    }
+    return BODY_HASHES.has(placeholder)
+      ? hashBody(placeholder, context.body)
+      : secretText(secrets, placeholder);
   };
   const paramsBefore: string[] = [];
   for (const { name, template } of scheme.params ?? []) {
@@ -35,7 +43,7 @@ export function injectHmac(
     paramsBefore.push(`${name}=${encodeParam(render(template, partText))}`);
   }
   const query = [...(context.target.query === "" ? [] : [context.target.query]), ...paramsBefore];
-  const signature = sign(scheme, secrets, context, { timestamp, query: query.join("&") }, partText);
+  const signature = sign(scheme, secrets, context, query.join("&"), partText);
   const valueFor = (placeholder: string) =>
     placeholder === "signature" ? signature : partText(placeholder);
   return {
@@ -54,8 +62,8 @@ export function injectHmac(
 function sign(
   scheme: HmacScheme,
   secrets: OpenSecrets,
-  { method, target, body }: SigningContext,
-  { timestamp, query }: { timestamp: string; query: string },
+  { method, authority, headers, target, body }: SigningContext,
+  query: string,
   partText: (placeholder: string) => string,
 ): string {
   const key = decodeKey(scheme, secrets);
@@ -68,17 +76,20 @@ function sign(
         case undefined:
           hmac.update(piece);
           break;
-        case "timestamp":
-          hmac.update(timestamp);
-          break;
         case "method":
           hmac.update(method);
+          break;
+        case "host":
+          hmac.update(authority);
           break;
         case "path":
           hmac.update(target.path);
           break;
         case "query":
           hmac.update(query);
+          break;
+        case "sorted_query":
+          hmac.update(sortQuery(query));
           break;
         case "path_and_query":
           hmac.update(query === "" ? target.path : `${target.path}?${query}`);
@@ -87,14 +98,43 @@ function sign(
           if (body === "streamed") throw cannotSignStream();
           if (body !== null) hmac.update(body);
           break;
-        default:
-          hmac.update(partText(placeholder));
+        default: {
+          const header = hmacHeaderOf(placeholder);
+          const found = headers.find(({ name }) => name === header);
+          hmac.update(header === null ? partText(placeholder) : (found?.value ?? ""));
+        }
       }
     }
     return hmac.digest(scheme.signatureEncoding);
   } finally {
     key.fill(0);
   }
+}
+
+const BODY_HASHES: ReadonlySet<string> = new Set(
+  HMAC_VALUE_PARTS.filter((part) => part.startsWith("body_")),
+);
+
+/** `body_sha256`, `body_sha512_base64`: of no body it is the hash of nothing. */
+function hashBody(part: string, body: SigningContext["body"]): string {
+  if (body === "streamed") throw cannotSignStream();
+  const [, algorithm = "", encoding] = part.split("_");
+  const hash = createHash(algorithm).update(body ?? new Uint8Array(0));
+  return hash.digest(encoding === "base64" ? "base64" : "hex");
+}
+
+/** Pairs in order of name, then value, octet by octet, as they are encoded. */
+function sortQuery(query: string): string {
+  const pairs = query.split("&").filter((pair) => pair !== "");
+  const keyed = pairs.map((pair) => {
+    const [name = "", ...value] = pair.split("=");
+    return { pair, name, value: value.join("=") };
+  });
+  const order = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0);
+  return keyed
+    .sort((a, b) => order(a.name, b.name) || order(a.value, b.value))
+    .map(({ pair }) => pair)
+    .join("&");
 }
 
 function decodeKey({ key, keyEncoding }: HmacScheme, secrets: OpenSecrets): Buffer {

@@ -62,7 +62,7 @@ export const credentialCommands: readonly Command[] = [
         kind: "text",
         value: "TEMPLATE",
         summary:
-          "with --auth header, default Bearer {{secret}}; with hmac, default sha256={{signature}}",
+          "with --auth header, default Bearer {{secret}}; with hmac, default the algorithm, = and {{signature}}",
       },
       {
         name: "query-param",
@@ -80,7 +80,7 @@ export const credentialCommands: readonly Command[] = [
         name: "auth-header",
         kind: "list",
         value: "NAME=TEMPLATE",
-        summary: "with --auth multi-header, each header",
+        summary: "with --auth multi-header, each header; with hmac, further ones",
       },
       {
         name: "auth-query",
@@ -150,7 +150,28 @@ export const credentialCommands: readonly Command[] = [
         kind: "text",
         value: "TEMPLATE",
         summary:
-          "with --auth hmac: what is signed, of {{timestamp}}, {{method}}, {{path}}, {{query}}, {{path_and_query}}, {{body}}; default: method, path and query, a line each",
+          "with --auth hmac: what is signed, of {{method}}, {{host}}, {{path}}, {{query}}, {{sorted_query}}, {{path_and_query}}, {{header_content_type}} and the like, {{body}}, {{body_sha256}} (and 384, 512; with _base64), {{timestamp}}, {{nonce}} and other secrets; default: method, path and query, a line each",
+      },
+      {
+        name: "hmac-key-encoding",
+        kind: "text",
+        value: "NAME",
+        summary: "with --auth hmac: how the key is written down; default: utf8",
+        choices: ["utf8", "base64", "hex"],
+      },
+      {
+        name: "hmac-encoding",
+        kind: "text",
+        value: "NAME",
+        summary: "with --auth hmac: how the signature is written; default: hex",
+        choices: ["hex", "base64", "base64url"],
+      },
+      {
+        name: "hmac-timestamp",
+        kind: "text",
+        value: "NAME",
+        summary: "with --auth hmac: what {{timestamp}} is; default: unix-s",
+        choices: ["unix-s", "unix-ms", "iso-8601-ms"],
       },
       {
         name: "max-policy-mode",
