@@ -3,6 +3,7 @@ import {
   chmodSync,
   linkSync,
   mkdirSync,
+  readdirSync,
   readFileSync,
   renameSync,
   rmSync,
@@ -22,7 +23,7 @@ import {
 } from "../../test/support.ts";
 import { encodeUtf8 } from "../bytes.ts";
 import { openFileStore } from "./file-store.ts";
-import { digestHex, serializeJournal } from "./journal.ts";
+import { digestHex, type JournalChange, serializeJournal } from "./journal.ts";
 
 const code = (expected: string) => expect.objectContaining({ code: expected });
 
@@ -208,5 +209,285 @@ describe("FileStore", () => {
       });
       expect(readFileSync(join(directory, "a.json"), "utf8")).toBe("3");
     }
+  });
+});
+
+describe("what a file store says", () => {
+  const put = (key: string, text: string) => ({ key, bytes: encodeUtf8(text) });
+  const failure = (expected: string, subject: string | null, message: string) =>
+    expect.objectContaining({
+      code: expected,
+      subject,
+      message: expect.stringContaining(message),
+    });
+
+  it("names the key of a conflict", async () => {
+    const store = await openFileStore(temporaryDirectory());
+    await store.commit([put("a.json", "1")]);
+    await expect(
+      store.commit([{ ...put("a.json", "2"), expectedRevision: "other" }]),
+    ).rejects.toEqual(
+      failure(
+        "VAULT_REVISION_CONFLICT",
+        "a.json",
+        "`a.json` was changed by someone else in the meantime",
+      ),
+    );
+    await store.close();
+  });
+
+  it("writes nothing once it is closed, and nothing where it only reads", async () => {
+    const directory = temporaryDirectory();
+    const store = await openFileStore(directory);
+    await store.close();
+    const reader = await openFileStore(directory, { readOnly: true });
+    expect([store.readOnly, reader.readOnly]).toEqual([false, true]);
+    for (const closed of [store, reader]) {
+      await expect(closed.commit([put("a.json", "1")])).rejects.toEqual(
+        failure("VAULT_STORE_FAILED", null, `the vault in ${directory} is open for reading only`),
+      );
+    }
+    expect(await reader.get("a.json")).toBeNull();
+  });
+
+  it("names a key that is none", async () => {
+    const store = await openFileStore(temporaryDirectory());
+    await expect(store.get("../x")).rejects.toThrow("`../x` is not a store key");
+    for (const key of [
+      "x/a.json",
+      "0/_/a.json",
+      "a.b/c-d_e.json",
+      "a.json/b.json",
+      "a.json.json",
+    ]) {
+      if (key.includes("/_")) await expect(store.get(key)).rejects.toThrow(RangeError);
+      else expect(await store.get(key)).toBeNull();
+    }
+    for (const key of [
+      "a.jsonx",
+      "xa.json\n",
+      "a.JSON",
+      "a-json",
+      "_a.json",
+      "a /b.json",
+      "é.json",
+    ]) {
+      await expect(store.get(key)).rejects.toThrow(RangeError);
+    }
+    await store.close();
+  });
+
+  it("knows its directory by its whole path", async () => {
+    const directory = temporaryDirectory();
+    const store = await openFileStore(`${directory}/x/../y`);
+    expect(store.location).toBe(join(directory, "y"));
+    expect(statSync(join(directory, "y")).mode & 0o777).toBe(0o700);
+    await store.close();
+  });
+
+  it("refuses a directory that is a file or a link, before it makes anything there", async () => {
+    const directory = temporaryDirectory();
+    writeFileSync(join(directory, "file"), "");
+    symlinkSync(directory, join(directory, "link"));
+    for (const name of ["file", "link"]) {
+      for (const readOnly of [false, true]) {
+        await expect(openFileStore(join(directory, name), { readOnly })).rejects.toEqual(
+          failure("VAULT_TAMPERED", ".", "is not a directory"),
+        );
+      }
+    }
+    expect(readdirSync(directory).sort()).toEqual(["file", "link"]);
+  });
+
+  it("says which directory let others in, and which file does", async () => {
+    const directory = temporaryDirectory();
+    const first = await openFileStore(directory);
+    await first.commit([put("a.json", "1"), put("b.json", "1")]);
+    await first.close();
+    chmodSync(directory, 0o701);
+    chmodSync(join(directory, "a.json"), 0o640);
+    const store = await openFileStore(directory);
+    await store.get("b.json");
+    for (let n = 0; n < 3; n += 1) await store.get("a.json");
+    expect(store.warnings).toEqual([
+      `${directory} let other users in; its mode is 0700 now`,
+      "`a.json` lets other users in; it will be 0600 when next written",
+    ]);
+    await store.commit([put("a.json", "2")]);
+    expect(statSync(join(directory, "a.json")).mode & 0o777).toBe(0o600);
+    await store.close();
+    const again = await openFileStore(directory);
+    await again.get("a.json");
+    expect(again.warnings).toEqual([]);
+    await again.close();
+  });
+
+  it("says no more than a hundred such things", async () => {
+    const directory = temporaryDirectory();
+    const store = await openFileStore(directory);
+    const keys = Array.from({ length: 105 }, (_, n) => `k${n}.json`);
+    await store.commit(keys.map((key) => put(key, "")));
+    for (const key of keys) chmodSync(join(directory, key), 0o644);
+    for (const key of keys) await store.get(key);
+    expect(store.warnings).toHaveLength(100);
+    await store.close();
+  });
+
+  it("lists what is committed and nothing else, of which there may be more", async () => {
+    const directory = temporaryDirectory();
+    const store = await openFileStore(directory);
+    const keys = Array.from({ length: 1001 }, (_, n) => `k/${n + 1000}.json`);
+    await store.commit([...keys, "vault.json"].map((key) => put(key, "")));
+    await store.appendLog("2026-01-01.jsonl", 0, encodeUtf8("x"), "written");
+    writeFileSync(join(directory, "audit", "x.json"), "");
+    writeFileSync(join(directory, "tmp", "x.json"), "");
+    mkdirSync(join(directory, "k", "tmp"));
+    writeFileSync(join(directory, "k", "tmp", "deep.json"), "");
+    mkdirSync(join(directory, "k", "folder.json"));
+    writeFileSync(join(directory, "k", "no-key.txt"), "");
+    const first = await store.list("k/");
+    expect(first).toEqual({ items: keys.slice(0, 1000), next: keys[999] });
+    expect(await store.list("k/", { after: keys[999] as string })).toEqual({
+      items: [...keys.slice(1000), "k/tmp/deep.json"],
+      next: null,
+    });
+    expect(await store.list("k/", { limit: 1002 })).toMatchObject({ next: null });
+    expect(await store.list("k/", { limit: 0 })).toEqual({ items: [], next: null });
+    expect((await store.list("", { limit: 2000 })).items).toEqual([
+      ...keys,
+      "k/tmp/deep.json",
+      "vault.json",
+    ]);
+    expect(await store.list("absent/")).toEqual({ items: [], next: null });
+    await store.close();
+  });
+
+  it("says that it cannot list a directory that is none", async () => {
+    const directory = temporaryDirectory();
+    const store = await openFileStore(directory);
+    writeFileSync(join(directory, "secrets"), "");
+    await expect(store.list("secrets/")).rejects.toEqual(
+      failure("VAULT_TAMPERED", "secrets/", "is not a plain file"),
+    );
+    await store.close();
+  });
+
+  it("G11: applies no journal to a file that is neither as before nor as after", async () => {
+    const directory = temporaryDirectory();
+    const first = await openFileStore(directory);
+    await first.commit([put("a.json", "present")]);
+    await first.close();
+    const [before, after] = ["before", "after"].map((text) => digestHex(encodeUtf8(text)));
+    const write = (change: Partial<JournalChange>) =>
+      writeFileSync(
+        join(directory, "journal"),
+        serializeJournal([
+          {
+            key: "a.json",
+            before: before ?? null,
+            after: after ?? null,
+            bytes: encodeUtf8("after"),
+            ...change,
+          },
+        ]),
+        { mode: 0o600 },
+      );
+    const refused = failure(
+      "VAULT_TAMPERED",
+      "journal",
+      "does not belong to the present state of the vault",
+    );
+    const present = digestHex(encodeUtf8("present"));
+    for (const change of [{}, { before: null }, { after: null, bytes: null }]) {
+      write(change);
+      await expect(openFileStore(directory)).rejects.toEqual(refused);
+      await expect(openFileStore(directory, { readOnly: true })).rejects.toEqual(refused);
+    }
+    write({ key: "a/../../x.json" });
+    await expect(openFileStore(directory)).rejects.toEqual(
+      failure("VAULT_TAMPERED", "journal", "names a file outside the vault"),
+    );
+    // As it is after already: applied once more, to the same end.
+    write({ before, after: present, bytes: encodeUtf8("present") });
+    await (await openFileStore(directory)).close();
+    expect(readFileSync(join(directory, "a.json"), "utf8")).toBe("present");
+    expect(readdirSync(directory)).not.toContain("journal");
+    // A lock that a refused opening had taken is free again, or none of this had worked.
+  });
+
+  it("G20: shows a reader what a journal holds, and leaves it to the owner to apply", async () => {
+    const directory = temporaryDirectory();
+    const first = await openFileStore(directory);
+    await first.commit([put("a.json", "old"), put("b.json", "old"), put("d/old.json", "old")]);
+    await first.close();
+    const [old, fresh] = ["old", "new"].map((text) => digestHex(encodeUtf8(text)));
+    writeFileSync(
+      join(directory, "journal"),
+      serializeJournal([
+        { key: "a.json", before: old as string, after: fresh as string, bytes: encodeUtf8("new") },
+        { key: "b.json", before: old as string, after: null, bytes: null },
+        { key: "d/e/c.json", before: null, after: fresh as string, bytes: encodeUtf8("new") },
+      ]),
+      { mode: 0o600 },
+    );
+    const reader = await openFileStore(directory, { readOnly: true });
+    const text = async (key: string) => {
+      const record = await reader.get(key);
+      return record === null ? null : new TextDecoder().decode(record.bytes);
+    };
+    expect(await text("a.json")).toBe("new");
+    expect(await text("b.json")).toBeNull();
+    expect(await text("d/e/c.json")).toBe("new");
+    expect((await reader.list("")).items).toEqual(["a.json", "d/e/c.json", "d/old.json"]);
+    expect((await reader.list("d/")).items).toEqual(["d/e/c.json", "d/old.json"]);
+    // What is handed out is a copy.
+    (await reader.get("a.json"))?.bytes.fill(0);
+    expect(await text("a.json")).toBe("new");
+    await reader.close();
+    expect(readFileSync(join(directory, "a.json"), "utf8")).toBe("old");
+    const owner = await openFileStore(directory);
+    expect(readFileSync(join(directory, "a.json"), "utf8")).toBe("new");
+    expect((await owner.list("")).items).toEqual(["a.json", "d/e/c.json", "d/old.json"]);
+    expect(readdirSync(join(directory, "tmp"))).toEqual([]);
+    await owner.close();
+  });
+
+  it("takes for leftovers only what a process of its own could have left", async () => {
+    const directory = temporaryDirectory();
+    mkdirSync(join(directory, "tmp"));
+    const kept = [
+      "12-0123456789abcdef.tmpx",
+      "x12-0123456789abcdef.tmp",
+      "12-0123456789abcde.tmp",
+      "12-0123456789ABCDEF.tmp",
+      "-0123456789abcdef.tmp",
+      "12_0123456789abcdef.tmp",
+    ];
+    for (const name of [...kept, "1-0123456789abcdef.tmp", "123456-ffffffffffffffff.tmp"]) {
+      writeFileSync(join(directory, "tmp", name), "");
+    }
+    mkdirSync(join(directory, "tmp", "7-0123456789abcdef.tmp"));
+    const store = await openFileStore(directory);
+    expect(readdirSync(join(directory, "tmp")).sort()).toEqual(
+      [...kept, "7-0123456789abcdef.tmp"].sort(),
+    );
+    expect(store.warnings).toEqual([
+      expect.stringMatching(
+        /^cannot remove the leftover `tmp\/7-0123456789abcdef\.tmp` \((?:EISDIR|EPERM)\)$/,
+      ),
+    ]);
+    await store.close();
+  });
+
+  it("runs later what is deferred to after the present turn", async () => {
+    const store = await openFileStore(temporaryDirectory());
+    let run = false;
+    store.defer(() => {
+      run = true;
+    });
+    expect(run).toBe(false);
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(run).toBe(true);
+    await store.close();
   });
 });
