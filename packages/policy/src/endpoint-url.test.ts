@@ -62,6 +62,16 @@ describe("parseEndpointUrl", () => {
     expect(parseEndpointUrl(text, allowed)).toMatchObject({ code: "invalid_request" });
   });
 
+  it.each([
+    "https://api.openai.com/é/x",
+    "https://api.openai.com/x y",
+    "https://\tapi.openai.com/",
+  ])("looks no further into %j", (text) => {
+    expect(parseEndpointUrl(text, allowed)).toMatchObject({
+      message: "the URL is empty or has characters other than printable ASCII",
+    });
+  });
+
   it("takes `@` and `:443` behind the authority for what they are", () => {
     expect(parseEndpointUrl("https://api.openai.com/@a:443", allowed)).toMatchObject({
       value: { host: "api.openai.com", path: "/@a:443" },

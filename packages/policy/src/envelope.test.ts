@@ -232,6 +232,7 @@ describe("checkJsonContentType", () => {
     "application/json",
     "Application/JSON;charset=UTF-8",
     'application/json; charset="utf-8"',
+    "application/json \t;\t charset=utf-8",
   ])("accepts %s", (type) => {
     expect(checkJsonContentType(type)).toBeNull();
   });
@@ -242,6 +243,10 @@ describe("checkJsonContentType", () => {
     "text/plain",
     "application/json, text/plain",
     "application/jsonp",
+    "application/jsonp;charset=utf-8",
+    "application/json;xcharset=utf-8",
+    "application/json;charset=utf-8x",
+    "xapplication/json",
     "application/json; charset=latin1",
     "application/json; charset=utf-8; charset=latin1",
   ])("refuses %s", (type) => {

@@ -253,15 +253,8 @@ describe("what a file store says", () => {
   it("names a key that is none", async () => {
     const store = await openFileStore(temporaryDirectory());
     await expect(store.get("../x")).rejects.toThrow("`../x` is not a store key");
-    for (const key of [
-      "x/a.json",
-      "0/_/a.json",
-      "a.b/c-d_e.json",
-      "a.json/b.json",
-      "a.json.json",
-    ]) {
-      if (key.includes("/_")) await expect(store.get(key)).rejects.toThrow(RangeError);
-      else expect(await store.get(key)).toBeNull();
+    for (const key of ["x/a.json", "a.b/c-d_e.json", "a.json/b.json", "a.json.json"]) {
+      expect(await store.get(key)).toBeNull();
     }
     for (const key of [
       "a.jsonx",
@@ -270,6 +263,7 @@ describe("what a file store says", () => {
       "a-json",
       "_a.json",
       "a /b.json",
+      "0/_/a.json",
       "é.json",
     ]) {
       await expect(store.get(key)).rejects.toThrow(RangeError);
@@ -412,7 +406,6 @@ describe("what a file store says", () => {
     await (await openFileStore(directory)).close();
     expect(readFileSync(join(directory, "a.json"), "utf8")).toBe("present");
     expect(readdirSync(directory)).not.toContain("journal");
-    // A lock that a refused opening had taken is free again, or none of this had worked.
   });
 
   it("G20: shows a reader what a journal holds, and leaves it to the owner to apply", async () => {
