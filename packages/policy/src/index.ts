@@ -45,7 +45,7 @@ export {
   take,
   used,
 } from "./limits.ts";
-export { HTTP_METHODS, type HttpMethod, parseMethod } from "./method.ts";
+export { admitsMethod, HTTP_METHODS, type HttpMethod, parseMethod } from "./method.ts";
 export {
   allows,
   managedPathConflict,

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { HTTP_METHODS, parseMethod } from "./method.ts";
+import { admitsMethod, HTTP_METHODS, parseMethod } from "./method.ts";
 
 describe("parseMethod", () => {
   it("calls a long token a method, up to 32 characters", () => {
@@ -25,4 +25,14 @@ describe("parseMethod", () => {
       expect(parseMethod(method)).toMatchObject({ code: "invalid_request" });
     },
   );
+});
+
+describe("admitsMethod", () => {
+  it("admits HEAD where GET is admitted, and nothing else that is not named", () => {
+    for (const method of HTTP_METHODS) {
+      expect(admitsMethod(["GET"], method)).toBe(method === "GET" || method === "HEAD");
+      expect(admitsMethod(["POST", "OPTIONS"], method)).toBe(["POST", "OPTIONS"].includes(method));
+    }
+    expect(admitsMethod(["HEAD"], "GET")).toBe(false);
+  });
 });

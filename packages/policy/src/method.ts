@@ -40,3 +40,13 @@ export function parseMethod(text: string): Result<HttpMethod> {
     `the method ${quote(text)} is never forwarded; known methods: ${listChoices(HTTP_METHODS)}`,
   );
 }
+
+/**
+ * Tell whether a rule with these methods admits a method.
+ *
+ * HEAD is admitted where GET is: RFC 9110 section 9.3.2 makes it a GET whose content stays away, so whoever may
+ * GET learns nothing by it, and clients that ask for a length first need no rule of their own.
+ */
+export function admitsMethod(methods: readonly string[], method: string): boolean {
+  return methods.includes(method) || (method === "HEAD" && methods.includes("GET"));
+}

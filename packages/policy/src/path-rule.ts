@@ -1,4 +1,4 @@
-import type { HttpMethod } from "./method.ts";
+import { admitsMethod, type HttpMethod } from "./method.ts";
 import { type QueryConstraint, satisfiesQuery } from "./query.ts";
 import { accept, forbid, invalid, listChoices, quote, type Result } from "./result.ts";
 import { parseTarget } from "./target.ts";
@@ -154,7 +154,7 @@ export function allows(
   let queryRefused = false;
   for (const [index, rule] of rules.entries()) {
     if (!matchPath(rule, path)) continue;
-    if (!rule.methods.includes(method)) {
+    if (!admitsMethod(rule.methods, method)) {
       methods ??= [];
       for (const name of rule.methods) if (!methods.includes(name)) methods.push(name);
       continue;

@@ -12,6 +12,7 @@ it("exports these names and no others", () => {
     "JSON_BYTES_MAX",
     "RATE_WINDOW_MS",
     "TARGET_CHARS_MAX",
+    "admitsMethod",
     "allows",
     "checkAddresses",
     "checkInternalAddresses",

@@ -62,9 +62,14 @@ function segmentsMeet(a: Segment, b: Segment): boolean {
   );
 }
 
+/** A HEAD goes where a GET does: RFC 9110 section 9.3.2. */
+function methodsOf({ methods }: PathRule): readonly HttpMethod[] {
+  return methods.includes("GET") && !methods.includes("HEAD") ? [...methods, "HEAD"] : methods;
+}
+
 /** Tells whether a rule admits a method and a path (no query); its query constraint is not looked at. */
 export function ruleAdmits(rule: PathRule, method: HttpMethod, path: string): boolean {
-  if (!rule.methods.includes(method)) return false;
+  if (!methodsOf(rule).includes(method)) return false;
   const { segments, open } = languageOf(rule);
   const actual = path.slice(1).split("/");
   if (actual.length < segments.length || (actual.length > segments.length && !open)) return false;
@@ -92,7 +97,9 @@ function queriesExclude(a: PathRule, b: PathRule): boolean {
 
 /** Tells whether some request satisfies both rules; may say so of a few pairs that never meet. */
 export function rulesOverlap(a: PathRule, b: PathRule): boolean {
-  if (!a.methods.some((method) => b.methods.includes(method)) || queriesExclude(a, b)) return false;
+  const methods = methodsOf(b);
+  if (!methodsOf(a).some((method) => methods.includes(method)) || queriesExclude(a, b))
+    return false;
   const one = languageOf(a);
   const other = languageOf(b);
   const shared = Math.min(one.segments.length, other.segments.length);

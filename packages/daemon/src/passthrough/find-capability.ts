@@ -2,6 +2,7 @@
 
 import type { ServedCapability } from "@aivault/broker";
 import {
+  admitsMethod,
   allows,
   type Denial,
   matchPath,
@@ -37,7 +38,7 @@ export function findCapability(
   let best: { capability: ServedCapability; length: number } | null = null;
   for (const capability of capabilities) {
     for (const rule of capability.rules) {
-      if (!rule.methods.some((name) => name === method.value) || !matchPath(rule, path)) continue;
+      if (!admitsMethod(rule.methods, method.value) || !matchPath(rule, path)) continue;
       // git's fetch and push begin with the same path, and only the query tells them apart.
       if (rule.query !== undefined && !satisfiesQuery(rule.query, query)) continue;
       if (best === null || rule.path.length > best.length) {
