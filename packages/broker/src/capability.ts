@@ -1,5 +1,5 @@
 import { HTTP_METHODS, parseHost, parseInternalHost, parsePathRule } from "@aivault/policy";
-import type { CapabilityEntry, PathRule, Risk } from "@aivault/registry";
+import type { CapabilityEntry, PathRule, QueryConstraint, Risk } from "@aivault/registry";
 import type { JsonValue } from "@aivault/vault-core";
 import { readCredentialId } from "./credential.ts";
 import { BrokerError } from "./errors.ts";
@@ -112,17 +112,54 @@ function readHostAndPort(
 }
 
 function readRule(json: unknown, what: string): PathRule {
-  const members = readMembers(json, what, ["methods", "match", "path"]);
+  const members = readMembers(json, what, ["methods", "match", "path", "query", "encodedSlash"]);
+  const encodedSlash = members.get("encodedSlash") ?? false;
+  if (typeof encodedSlash !== "boolean")
+    throw invalidShape(`${what}.encodedSlash`, "true or false");
   const rule: PathRule = {
     methods: readArray(members.get("methods"), `${what}.methods`, (item, place) =>
       readChoice(item, place, HTTP_METHODS),
     ),
     match: readChoice(members.get("match"), `${what}.match`, ["prefix", "exact", "pattern"]),
     path: readString(members.get("path"), `${what}.path`, 2048),
+    ...(members.has("query") ? { query: readQuery(members.get("query"), `${what}.query`) } : {}),
+    ...(encodedSlash ? { encodedSlash } : {}),
   };
   const parsed = parsePathRule(rule);
   if (!parsed.ok) throw new BrokerError(parsed.code, `${what}: ${parsed.message}`);
   return parsed.value;
+}
+
+const PARAM_CHARS_MAX = 256;
+
+function readQuery(json: unknown, what: string): QueryConstraint {
+  const members = readMembers(json, what, ["required", "forbidden", "allowed"]);
+  const required = members.get("required") ?? {};
+  if (typeof required !== "object" || Array.isArray(required)) {
+    throw invalidShape(`${what}.required`, "an object");
+  }
+  const names = (member: "forbidden" | "allowed") =>
+    members.has(member)
+      ? {
+          [member]: readArray(members.get(member), `${what}.${member}`, (item, place) =>
+            readString(item, place, PARAM_CHARS_MAX),
+          ),
+        }
+      : {};
+  return {
+    ...(members.has("required")
+      ? {
+          required: Object.fromEntries(
+            Object.entries(required).map(([name, value]) => [
+              readString(name, `a name in ${what}.required`, PARAM_CHARS_MAX),
+              value === "" ? "" : readString(value, `${what}.required.${name}`),
+            ]),
+          ),
+        }
+      : {}),
+    ...names("forbidden"),
+    ...names("allowed"),
+  };
 }
 
 /** An operator's capability as a document. */
@@ -134,6 +171,12 @@ export function serializeCapability(capability: Capability): JsonValue {
     ...(description === "" ? {} : { description }),
     host: port === null ? host : host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`,
     risk,
-    rules: rules.map(({ methods, match, path }) => ({ methods: [...methods], match, path })),
+    rules: rules.map(({ methods, match, path, query, encodedSlash }) => ({
+      methods: [...methods],
+      match,
+      path,
+      ...(query === undefined ? {} : { query: { ...query } as JsonValue }),
+      ...(encodedSlash === true ? { encodedSlash } : {}),
+    })),
   };
 }

@@ -117,6 +117,7 @@ export function policyShape(policy: WirePolicy): Record<string, unknown> {
     totalMs: policy.totalMs ?? null,
     idleMs: policy.idleMs ?? null,
     followRedirects: policy.followRedirects ?? false,
+    redirectHosts: policy.redirectHosts ?? [],
   };
 }
 

@@ -398,6 +398,24 @@ describe("aivault capability", () => {
       risk: "read",
     });
   });
+
+  it("demands of the query what the flags say", async () => {
+    const { env, seen } = await start({
+      "POST /aivault/capabilities": { ...chatCapability, id: "acme/orders" },
+    });
+    const argv =
+      "capability create acme/orders --provider acme --host a.example --method GET --path /v1 --require-query op=read --forbid-query force --allow-query page --encoded-slash";
+    expect(await aivault(argv.split(" "), { env })).toMatchObject({ status: 0 });
+    expect(JSON.parse(seen[0]?.body ?? "").rules).toEqual([
+      {
+        methods: ["GET"],
+        match: "prefix",
+        path: "/v1",
+        query: { required: { op: "read" }, forbidden: ["force"], allowed: ["page"] },
+        encodedSlash: true,
+      },
+    ]);
+  });
 });
 
 describe("aivault credential", () => {

@@ -18,13 +18,13 @@ secrets attach-group: --id --workspace-id --group-id --json -v --verbose
 secrets detach-group: --id --workspace-id --group-id --json -v --verbose
 secrets import: --env-file --all --recognised --replace --undo -y --yes --entry --scope --workspace-id --group-id --json -v --verbose
 credential list: --json -v --verbose
-credential create: --provider --secret-ref --secret --auth --header-name --value-template --query-param --path-prefix-template --auth-header --auth-query --basic-username --basic-password --token-endpoint --grant-type --client-auth --scope --aws-service --aws-region --hmac-algorithm --hmac-message --max-policy-mode --host --workspace-id --group-id --json -v --verbose
+credential create: --provider --secret-ref --secret --auth --header-name --value-template --query-param --path-prefix-template --auth-header --auth-query --basic-username --basic-password --token-endpoint --grant-type --client-auth --scope --aws-service --aws-region --hmac-algorithm --hmac-message --hmac-key-encoding --hmac-encoding --hmac-timestamp --max-policy-mode --host --workspace-id --group-id --json -v --verbose
 credential delete: --json -v --verbose
 capability list: --ready --provider --token-file --json -v --verbose
 capability describe = capability args = capability shape = capability inspect: --token-file --json -v --verbose
-capability create: --provider --credential --method --path --match --host --description --risk --json -v --verbose
+capability create: --provider --credential --method --path --match --require-query --forbid-query --allow-query --encoded-slash --host --description --risk --json -v --verbose
 capability delete: --json -v --verbose
-capability policy set: --capability --rate-limit-per-minute --concurrency --max-request-body-bytes --max-response-body-bytes --max-duration --max-idle --response-block --follow-redirects --json -v --verbose
+capability policy set: --capability --rate-limit-per-minute --concurrency --max-request-body-bytes --max-response-body-bytes --max-duration --max-idle --response-block --follow-redirects --redirect-host --json -v --verbose
 capability policy show: --capability --json -v --verbose
 capability policy delete: --capability --json -v --verbose
 capability bind: --capability --credential --secret-ref --scope --workspace-id --group-id --consumer --json -v --verbose

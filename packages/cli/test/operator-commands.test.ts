@@ -264,6 +264,7 @@ describe("aivault capability policy", () => {
         totalMs: 60_000,
         idleMs: null,
         followRedirects: false,
+        redirectHosts: [],
       },
     });
     const shown = await aivault(["capability", "policy", "show", "openai/chat"], {
@@ -273,10 +274,21 @@ describe("aivault capability policy", () => {
     expect(shown.stdout).toContain("totalMs            1m");
   });
 
+  it("names the hosts that redirects may lead to", async () => {
+    const { env, seen } = await start({ [`PUT ${POLICY}`]: {}, [`GET ${POLICY}`]: {} });
+    const argv = "capability policy set openai/chat --follow-redirects --redirect-host cdn.example";
+    expect((await aivault(argv.split(" "), { env })).status).toBe(0);
+    expect(JSON.parse(seen.at(-1)?.body ?? "")).toEqual({
+      followRedirects: true,
+      redirectHosts: ["cdn.example"],
+    });
+  });
+
   it("needs a limit, and a capability once", async () => {
     const { env } = await start({});
     for (const argv of [
       ["set", "openai/chat"],
+      ["set", "openai/chat", "--redirect-host", "cdn.example"],
       ["set", "--concurrency", "1"],
       ["show", "a/b", "--capability", "a/b"],
     ]) {

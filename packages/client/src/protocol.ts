@@ -259,7 +259,7 @@ export interface WirePathRule {
   readonly methods: readonly string[];
   readonly match: "prefix" | "exact" | "pattern";
   readonly path: string;
-  /** What the rule demands of the query; absent: nothing. Only the registry's rules do. */
+  /** What the rule demands of the query; absent: nothing. */
   readonly query?: {
     /** Parameters that must be there exactly once, with exactly this value. */
     readonly required?: Readonly<Record<string, string>>;
@@ -268,7 +268,7 @@ export interface WirePathRule {
     /** The only parameters that may be there, besides the required ones. */
     readonly allowed?: readonly string[];
   };
-  /** The rule also admits `%2F` inside a segment; absent: it does not. Only the registry's rules do. */
+  /** The rule also admits `%2F` inside a segment; absent: it does not. */
   readonly encodedSlash?: boolean;
 }
 
@@ -309,6 +309,8 @@ export interface WirePolicy {
   readonly responseBlock?: readonly string[];
   /** Default false: redirects are handed to the caller. */
   readonly followRedirects?: boolean;
+  /** Further hosts that redirects may lead to; the credential stays behind. */
+  readonly redirectHosts?: readonly string[];
 }
 
 /** An operator's choice of who uses which credential for what. One of the last two is not null. */

@@ -42,10 +42,20 @@ export const newCredential = z.strictObject({
   scope: scope.exactOptional(),
 });
 
+const paramName = z.string().min(1).max(256);
+
 const pathRule = z.strictObject({
   methods: z.array(z.string().min(1).max(32)).min(1).max(16),
   match: z.enum(["prefix", "exact", "pattern"]),
   path: z.string().min(1).max(4096),
+  query: z
+    .strictObject({
+      required: z.record(paramName, z.string().max(1024)).exactOptional(),
+      forbidden: z.array(paramName).max(100).exactOptional(),
+      allowed: z.array(paramName).max(100).exactOptional(),
+    })
+    .exactOptional(),
+  encodedSlash: z.boolean().exactOptional(),
 });
 
 /** Body of `POST /aivault/capabilities`. */
@@ -73,6 +83,7 @@ export const policy = z.strictObject({
   idleMs: amount.exactOptional(),
   responseBlock: z.array(z.string().min(1).max(128)).max(100).exactOptional(),
   followRedirects: z.boolean().exactOptional(),
+  redirectHosts: z.array(hostName).max(100).exactOptional(),
 });
 
 /** Body of `POST /aivault/bindings`. */

@@ -74,6 +74,10 @@ describe("satisfiesQuery", () => {
     for (const query of ["", "op=write", "op=read&op=write", "op=read&OP=write", "OP=read"]) {
       expect(satisfiesQuery(constraint, query)).toBe(false);
     }
+    // Where another server would see it twice, or at all.
+    for (const query of ["a=1;op=write&op=read", "op=read;op=write", "op=read&o%2570=write"]) {
+      expect(satisfiesQuery(constraint, query)).toBe(false);
+    }
   });
 
   it("sees a forbidden parameter in any disguise", () => {

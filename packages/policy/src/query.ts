@@ -130,14 +130,17 @@ function decodeForm(text: string): string {
 export function satisfiesQuery(constraint: QueryConstraint, query: string): boolean {
   const pairs = queryPairs(query);
   const required = Object.entries(constraint.required ?? {});
+  // Every name that a server may see, also one that splits at semicolons or decodes twice.
+  const seen = query.split(/[&;]/).map((pair) => nameKeys(pair.split("=", 1)[0] as string));
   for (const [name, value] of required) {
-    const values = pairs.filter(([given]) => nameKey(given) === nameKey(name));
-    if (values.length !== 1 || values[0]?.[0] !== name || values[0][1] !== value) return false;
+    const given = pairs.filter(([other]) => other === name);
+    const key = nameKey(name);
+    const times = seen.filter((keys) => keys.includes(key)).length;
+    if (times !== 1 || given.length !== 1 || given[0]?.[1] !== value) return false;
   }
   if (constraint.forbidden !== undefined) {
     const forbidden = new Set(constraint.forbidden.map(nameKey));
-    const raw = query.split(/[&;]/).map((pair) => pair.split("=", 1)[0] as string);
-    if (raw.some((name) => nameKeys(name).some((key) => forbidden.has(key)))) return false;
+    if (seen.some((keys) => keys.some((key) => forbidden.has(key)))) return false;
   }
   if (constraint.allowed !== undefined) {
     const allowed = new Set([...constraint.allowed, ...required.map(([name]) => name)]);

@@ -89,6 +89,29 @@ export const capabilityCommands: readonly Command[] = [
         choices: ["prefix", "exact", "pattern"],
         summary: "prefix: the path and all below it (the default); exact; pattern: /a/{id}/b",
       },
+      {
+        name: "require-query",
+        kind: "list",
+        value: "NAME=VALUE",
+        summary: "a parameter that must be there once, with this value",
+      },
+      {
+        name: "forbid-query",
+        kind: "list",
+        value: "NAME",
+        summary: "a parameter that must not be there",
+      },
+      {
+        name: "allow-query",
+        kind: "list",
+        value: "NAME",
+        summary: "a parameter that may be there; no other may then, but the required ones",
+      },
+      {
+        name: "encoded-slash",
+        kind: "switch",
+        summary: "also admit %2F inside a segment, for services whose ids have slashes",
+      },
       { name: "host", kind: "list", value: "HOST", summary: "the host; exactly one" },
       { name: "description", kind: "text", value: "TEXT", summary: "what it is for" },
       {
@@ -161,6 +184,12 @@ export const capabilityCommands: readonly Command[] = [
         name: "follow-redirects",
         kind: "switch",
         summary: "follow redirects within the capability's own rules, instead of handing them on",
+      },
+      {
+        name: "redirect-host",
+        kind: "list",
+        value: "HOST",
+        summary: "with --follow-redirects, a further host they may lead to, without the credential",
       },
       ...JSON_FLAGS,
     ],

@@ -54,6 +54,10 @@ export function capabilityOf({ args, command }: Context): string {
 
 function policyFromFlags(args: ParsedArgs): WirePolicy {
   const block = list(args, "response-block");
+  const redirectHosts = list(args, "redirect-host");
+  if (redirectHosts.length > 0 && !isOn(args, "follow-redirects")) {
+    throw usageError("--redirect-host goes with --follow-redirects");
+  }
   const given = {
     requestsPerMinute: count(args, "rate-limit-per-minute"),
     concurrency: count(args, "concurrency"),
@@ -63,6 +67,7 @@ function policyFromFlags(args: ParsedArgs): WirePolicy {
     idleMs: duration(args, "max-idle"),
     responseBlock: block.length === 0 ? undefined : block,
     followRedirects: isOn(args, "follow-redirects") ? true : undefined,
+    redirectHosts: redirectHosts.length === 0 ? undefined : redirectHosts,
   };
   return Object.fromEntries(
     Object.entries(given).filter(([, value]) => value !== undefined),

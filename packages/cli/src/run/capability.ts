@@ -1,8 +1,14 @@
-import { isAivaultError, type WireCapability, type WireNewCapability } from "@aivault/client";
+import {
+  isAivaultError,
+  type WireCapability,
+  type WireNewCapability,
+  type WirePathRule,
+} from "@aivault/client";
 import type { OperatorClient } from "@aivault/client/operator";
 import { isOn, list, text, wantsJson } from "../args.ts";
 import type { Context } from "../context.ts";
 import { CliError, usageError } from "../errors.ts";
+import { parsePair } from "../headers.ts";
 import type { Output } from "../output.ts";
 import { capabilityShape } from "../shapes.ts";
 import { counted, table } from "../table.ts";
@@ -183,9 +189,25 @@ async function newCapability(
     id: args.positionals["id"] as string,
     provider,
     host,
-    rules: list(args, "path").map((path) => ({ methods, match, path })),
+    rules: list(args, "path").map((path) => ({ methods, match, path, ...constraints(args) })),
     ...(description === undefined ? {} : { description }),
     ...(risk === undefined ? {} : { risk }),
+  };
+}
+
+/** What the flags demand of a request besides its method and path. */
+function constraints(args: Context["args"]): Pick<WirePathRule, "query" | "encodedSlash"> {
+  const required = list(args, "require-query").map((pair) => parsePair("require-query", pair));
+  const forbidden = list(args, "forbid-query");
+  const allowed = list(args, "allow-query");
+  const query = {
+    ...(required.length === 0 ? {} : { required: Object.fromEntries(required) }),
+    ...(forbidden.length === 0 ? {} : { forbidden }),
+    ...(allowed.length === 0 ? {} : { allowed }),
+  };
+  return {
+    ...(Object.keys(query).length === 0 ? {} : { query }),
+    ...(isOn(args, "encoded-slash") ? { encodedSlash: true } : {}),
   };
 }
 
