@@ -5,7 +5,7 @@
 
 import { randomFillSync } from "node:crypto";
 import { createServer, IncomingMessage, type Server, ServerResponse } from "node:http";
-import { createServer as createTlsServer } from "node:https";
+import { createServer as createTlsServer, Server as TlsServer } from "node:https";
 import type { Socket } from "node:net";
 import type { Duplex, Readable } from "node:stream";
 import type { TLSSocket } from "node:tls";
@@ -20,6 +20,7 @@ import { guardRequest } from "./request-guard.ts";
 import { type Handler, matchRoute, type Route, unknownRoute } from "./routes.ts";
 import type { Services } from "./services.ts";
 import { describeError } from "./status.ts";
+import type { LocalCertificate } from "./tls/certificate.ts";
 import { CallerRequest, Upgrade } from "./websocket/upgrade.ts";
 
 /** Limits of a listener. Sizes in bytes, times in milliseconds. */
@@ -53,7 +54,7 @@ export interface HttpListenerOptions {
   /** Default: unix. On TCP a caller needs a token, and may speak HTTP/2. */
   readonly transport?: "unix" | "tcp";
   /** PEM. With it every connection begins with a TLS handshake. */
-  readonly tls?: { readonly certificate: string; readonly authority: string; readonly key: string };
+  readonly tls?: LocalCertificate;
   /** Values of Host that name this listener, lower-case. Default: those of a unix socket. */
   readonly authorities?: ReadonlySet<string>;
   readonly services: Services;
@@ -65,6 +66,8 @@ export interface HttpListenerOptions {
 /** One HTTP server; it does not listen yet. */
 export interface HttpListener {
   readonly server: Server;
+  /** Present another certificate to whoever connects from now on; of a listener that was made with one. */
+  replaceCertificate(certificate: LocalCertificate): void;
   /** Abort the invocations that are running, and resolve when they have ended and are recorded. */
   abortInvocations(): Promise<void>;
   /** Invocations whose outcome is not on record yet. */
@@ -81,6 +84,11 @@ interface Running {
   /** It ends when it is told to. */
   isEndless: boolean;
   ended: Promise<void>;
+}
+
+/** What a TLS listener presents. */
+function secureContextOf({ certificate, authority, key }: LocalCertificate) {
+  return { cert: certificate + authority, key, minVersion: "TLSv1.2" } as const;
 }
 
 /** Make the server of one socket. */
@@ -118,9 +126,7 @@ export function createHttpListener(options: HttpListenerOptions): HttpListener {
       ? createServer(http1)
       : createTlsServer({
           ...http1,
-          cert: tls.certificate + tls.authority,
-          key: tls.key,
-          minVersion: "TLSv1.2",
+          ...secureContextOf(tls),
           handshakeTimeout: LIMITS.headers,
           ALPNProtocols: ["h2", "http/1.1"],
         });
@@ -404,6 +410,9 @@ export function createHttpListener(options: HttpListenerOptions): HttpListener {
 
   return {
     server,
+    replaceCertificate(certificate) {
+      if (server instanceof TlsServer) server.setSecureContext(secureContextOf(certificate));
+    },
     get invocationsRunning() {
       return [...running].filter(({ isInvocation }) => isInvocation).length;
     },

@@ -73,7 +73,10 @@ export interface Daemon extends AsyncDisposable {
   readonly closed: Promise<void>;
   /** Stop accepting, finish or cut running requests at 10 s, flush the audit log, remove the sockets. */
   close(): Promise<void>;
-  /** Read again what is set in the vault: SIGHUP. Does not fail; what could not be read is logged. */
+  /**
+   * Read again what is set in the vault, and the TLS listener's certificate: SIGHUP. Does not fail; what could
+   * not be read is logged.
+   */
   reload(): Promise<void>;
 }
 
@@ -225,6 +228,7 @@ async function serveVault(
   });
   let url: string | null = null;
   let tls: Daemon["tls"] = null;
+  let renewCertificate = (): void => undefined;
 
   try {
     requireSocketDirectory(dirname(paths.socket));
@@ -242,23 +246,30 @@ async function serveVault(
       const bound = await listenOnTcp(tcp.server, address);
       listeners.push(tcp);
       authorities.add(authorityOf(bound)).add(`localhost:${bound.port}`);
-      return authorityOf(bound);
+      return { listener: tcp, authority: authorityOf(bound) };
     };
     if (options.listen !== undefined) {
       const address = parseTcpAddress(options.listen, engine.allowsRemoteClients);
-      url = `http://${await listenForCallers(address)}`;
+      url = `http://${(await listenForCallers(address)).authority}`;
     }
     if (options.listenTls !== undefined) {
       const address = parseTcpAddress(options.listenTls, false, "--listen-tls");
-      const authority = loadLocalAuthority({
-        directory: paths.tlsDir,
-        names: [...new Set(["localhost", "127.0.0.1", "::1", address.host])],
-        nowMs: Date.now(),
-        random: systemRandom,
-      });
-      const { authorityFile, isNew } = authority;
-      if (isNew) log.info({ authorityFile }, "a certificate was made; its clients trust this file");
-      tls = { url: `https://${await listenForCallers(address, authority)}`, authorityFile };
+      const load = () => {
+        const loaded = loadLocalAuthority({
+          directory: paths.tlsDir,
+          names: [...new Set(["localhost", "127.0.0.1", "::1", address.host])],
+          nowMs: Date.now(),
+          random: systemRandom,
+        });
+        const { authorityFile, isNew } = loaded;
+        if (isNew)
+          log.info({ authorityFile }, "a certificate was made; its clients trust this file");
+        return loaded;
+      };
+      const local = load();
+      const { listener, authority } = await listenForCallers(address, local);
+      tls = { url: `https://${authority}`, authorityFile: local.authorityFile };
+      renewCertificate = () => listener.replaceCertificate(load());
     }
     if (options.shared === true) {
       const group = requireSharedDirectory(dirname(paths.sharedSocket));
@@ -294,6 +305,11 @@ async function serveVault(
     closed,
     close,
     async reload() {
+      try {
+        renewCertificate();
+      } catch (error) {
+        log.error({ err: error }, "the certificate could not be read again");
+      }
       try {
         await engine.reload();
         log.info("reloaded");

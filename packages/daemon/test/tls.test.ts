@@ -1,6 +1,7 @@
 // The TLS listener: for SDKs that insist on https: and wss:.
 
-import { readFileSync, statSync } from "node:fs";
+import { once } from "node:events";
+import { readFileSync, rmSync, statSync } from "node:fs";
 import { connect as connectHttp2 } from "node:http2";
 import { request as httpsRequest } from "node:https";
 import { connect as connectTcp } from "node:net";
@@ -151,6 +152,24 @@ describe("--listen-tls", () => {
     expect((await get("127.0.0.1", "/aivault/health")).status).toBe(200);
     expect(statSync(before).mtimeMs).toBe(mtimeMs);
     expect(before).toBe(join(vault.directory, "tls", "ca.pem"));
+  });
+
+  it("presents another certificate when told to read again, and keeps its connections", async () => {
+    const { authorityFile = "" } = daemon.tls ?? {};
+    const open = connectHttp2(`https://127.0.0.1:${port}`, { ca });
+    await once(open, "connect");
+    rmSync(join(vault.directory, "tls", "server.pem"));
+    await daemon.reload();
+    await expect(get("127.0.0.1", "/aivault/health")).rejects.toMatchObject({
+      code: "SELF_SIGNED_CERT_IN_CHAIN",
+    });
+    ca = readFileSync(authorityFile, "latin1");
+    expect((await get("127.0.0.1", "/aivault/health")).status).toBe(200);
+    expect(open.destroyed).toBe(false);
+    open.close();
+    const kept = readFileSync(join(vault.directory, "tls", "server.pem"), "latin1");
+    await daemon.reload();
+    expect(readFileSync(join(vault.directory, "tls", "server.pem"), "latin1")).toBe(kept);
   });
 
   it.each(["0.0.0.0:0", "localhost:0", "[::]:0"])("does not listen at %s", async (listenTls) => {
