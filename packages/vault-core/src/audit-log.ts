@@ -88,6 +88,7 @@ const DAY_MS = 86_400_000;
 const CHUNK_BYTES = 64 * 1024;
 const NO_BOOT = new Uint8Array(16);
 const LINE_FEED = Uint8Array.of(0x0a);
+const NOTHING = new Uint8Array();
 const TAIL_LOST = "audit.tail.lost";
 
 /** The segment that holds a day's entries: `2026-11-23.jsonl`. */
@@ -242,10 +243,13 @@ export class ChainedAuditLog implements AuditLog {
   async #appendOn(day: number, event: AuditEvent): Promise<AuditEntry> {
     this.#requireOpen();
     while (this.#suspect) await this.#repaired();
+    const name = this.#segmentName();
     try {
-      await this.#store.syncLogs();
+      // Its last entries may be those of a process that died: syncing what this one wrote is not enough.
+      await this.#store.appendLog(name, this.#offset, NOTHING, "disk");
     } catch (cause) {
-      throw auditFailed(this.#segmentName(), cause);
+      this.#suspect = true;
+      throw auditFailed(name, cause);
     }
     this.#noteSynced();
     // Other appends may have run meanwhile, and may have begun the day.
