@@ -320,4 +320,10 @@ describe("connectionsMax", () => {
   ])("with %j descriptors is %i", (descriptors, connections) => {
     expect(connectionsMax(descriptors)).toBe(connections);
   });
+
+  it("is shared by the listeners of a process", () => {
+    expect(connectionsMax(1024, 3)).toBe(164);
+    expect(connectionsMax(64, 100)).toBe(1);
+    expect(connectionsMax(null, 3)).toBe(LIMITS.connectionsMax);
+  });
 });

@@ -59,6 +59,8 @@ export interface HttpListenerOptions {
   readonly authorities?: ReadonlySet<string>;
   readonly services: Services;
   readonly platform: Platform;
+  /** How many listeners share the descriptors of the process. Default: 1. */
+  readonly listeners?: number;
   /** A connection that asked for more than health has closed. */
   readonly onServed?: () => void;
 }
@@ -130,7 +132,7 @@ export function createHttpListener(options: HttpListenerOptions): HttpListener {
           handshakeTimeout: LIMITS.headers,
           ALPNProtocols: ["h2", "http/1.1"],
         });
-  server.maxConnections = connectionsMax(options.platform.descriptorsMax());
+  server.maxConnections = connectionsMax(options.platform.descriptorsMax(), options.listeners);
   server.timeout = LIMITS.idle;
 
   const accept = (
@@ -438,12 +440,12 @@ export function createHttpListener(options: HttpListenerOptions): HttpListener {
 }
 
 /**
- * How many connections to take: each may need another to a provider, and the vault and its audit log
- * must be able to open files whatever callers do.
+ * How many connections a listener takes: each may need another to a provider, and the vault and its audit log
+ * must be able to open files whatever callers do. Nor does a flood of one listener close the others.
  */
-export function connectionsMax(descriptorsMax: number | null): number {
+export function connectionsMax(descriptorsMax: number | null, listeners = 1): number {
   if (descriptorsMax === null) return LIMITS.connectionsMax;
-  const left = Math.floor((descriptorsMax - LIMITS.descriptorsReserved) / 2);
+  const left = Math.floor((descriptorsMax - LIMITS.descriptorsReserved) / 2 / listeners);
   return Math.max(1, Math.min(LIMITS.connectionsMax, left));
 }
 

@@ -213,17 +213,21 @@ async function serveVault(
     },
   };
 
+  const optional = [options.listen !== undefined, options.listenTls !== undefined, options.shared];
+  const listenerCount = 2 + optional.filter((isThere) => isThere === true).length;
   const callers = { socket: "caller", routes: callerRoutes, fallback: passthrough } as const;
   const operator = createHttpListener({
     socket: "operator",
     routes: operatorRoutes,
     services,
     platform,
+    listeners: listenerCount,
   });
   const caller = createHttpListener({
     ...callers,
     services,
     platform,
+    listeners: listenerCount,
     ...(options.once === true ? { onServed: () => void close() } : {}),
   });
   let url: string | null = null;
@@ -241,6 +245,7 @@ async function serveVault(
         authorities,
         services,
         platform,
+        listeners: listenerCount,
         ...(tls === undefined ? {} : { tls }),
       });
       const bound = await listenOnTcp(tcp.server, address);
@@ -273,7 +278,12 @@ async function serveVault(
     }
     if (options.shared === true) {
       const group = requireSharedDirectory(dirname(paths.sharedSocket));
-      const shared = createHttpListener({ ...callers, services, platform });
+      const shared = createHttpListener({
+        ...callers,
+        services,
+        platform,
+        listeners: listenerCount,
+      });
       sockets.push(await listenAt(shared.server, paths.sharedSocket, platform, group));
       listeners.push(shared);
     }
