@@ -1,6 +1,7 @@
 import {
   EMPTY_WINDOW,
   parseRateWindow,
+  RATE_WINDOW_MS,
   type RateWindow,
   reserve,
   take,
@@ -32,6 +33,8 @@ interface State {
   admitted: number;
   stored: number;
   writing: Promise<void> | null;
+  /** When it was last asked for. */
+  touchedMs: number;
 }
 
 /** How long admissions that were stored ahead are good. A crash costs those that were not used. */
@@ -40,6 +43,10 @@ const RESERVED_MS = 5_000;
 const RESERVED_PART = 20;
 const RESERVED_MAX = 256;
 const WRITE_ATTEMPTS = 5;
+/** As many as are kept without a look at whether they are still of use: tokens come and go. */
+const STATES_MAX = 256;
+/** After this no window remembers a request, and nothing reserved is good. */
+const IDLE_MS = 2 * RATE_WINDOW_MS;
 
 /**
  * Counts what capabilities and tokens are used for (G10).
@@ -55,6 +62,9 @@ export class InvocationLimits {
   /** Called after a write that changed nothing but a count, with the revisions around it. */
   readonly #onStateWritten: (before: number, after: number) => void;
   readonly #states = new Map<string, Promise<State>>();
+  /** The same, once they are there. */
+  readonly #loaded = new Map<string, State>();
+  #forgotAtMs = 0;
 
   constructor(vault: Vault, now: Clock, onStateWritten: (before: number, after: number) => void) {
     this.#vault = vault;
@@ -146,12 +156,36 @@ export class InvocationLimits {
   }
 
   #state(id: string): Promise<State> {
+    const loaded = this.#loaded.get(id);
+    if (loaded !== undefined) loaded.touchedMs = this.#now();
     const known = this.#states.get(id);
     if (known !== undefined) return known;
+    if (this.#states.size >= STATES_MAX) this.#forgetIdle();
     const loading = this.#load(id);
     this.#states.set(id, loading);
-    loading.catch(() => this.#states.delete(id));
+    loading.then(
+      (state) => this.#loaded.set(id, state),
+      () => this.#states.delete(id),
+    );
     return loading;
+  }
+
+  /** What is forgotten is read from the vault again, should it be asked for once more. */
+  #forgetIdle(): void {
+    const nowMs = this.#now();
+    // Not each time, where all of them are of use. A clock that was put back waits no longer for it.
+    if (Math.abs(nowMs - this.#forgotAtMs) < IDLE_MS) return;
+    this.#forgotAtMs = nowMs;
+    for (const [id, { touchedMs, inFlight, writing }] of this.#loaded) {
+      if (inFlight > 0 || writing !== null || Math.abs(nowMs - touchedMs) < IDLE_MS) continue;
+      this.#loaded.delete(id);
+      this.#states.delete(id);
+    }
+  }
+
+  /** How many things are remembered, for a look at what a process keeps. */
+  get size(): number {
+    return this.#states.size;
   }
 
   async #load(id: string): Promise<State> {
@@ -165,6 +199,7 @@ export class InvocationLimits {
       admitted: 0,
       stored: 0,
       writing: null,
+      touchedMs: this.#now(),
     };
   }
 
