@@ -119,6 +119,8 @@ describe("loadManifest", () => {
       { extra: 1 },
       { mac: encodeBase64(new Uint8Array(32)) },
       { mac: "?" },
+      { mac: [JSON.parse(new TextDecoder().decode(written.root)).mac] },
+      { mac: [JSON.parse(new TextDecoder().decode(written.head)).mac] },
       { mac: undefined },
       { mac: 1 },
       { keyId: "00".repeat(16) },
@@ -223,6 +225,7 @@ describe("ManifestTree", () => {
       "provider",
       "state",
     ]);
+    expect([ROOT_FILE, HEAD_FILE]).toEqual(["manifest/root.json", "manifest/head.json"]);
     expect(shardFile("secrets", "")).toBe("manifest/secrets/all.json");
     expect(shardFile("policy", "a0")).toBe("manifest/policy/a0.json");
   });
@@ -273,6 +276,40 @@ describe("ManifestTree", () => {
     expect(trial.root.collections["names"]?.count).toBe(1);
     expect(await trial.reread().get("names", "a")).toBeNull();
     expect(await trial.reread().get("names", "b")).toBe("3");
+  });
+
+  it("leaves the collections alone that a change does not touch", async () => {
+    const trial = await filled(3);
+    const before = trial.root.collections["secrets"];
+    await trial.edit((edit) => edit.set("names", "a", "1"));
+    expect(trial.root.collections["secrets"]).toEqual(before);
+    expect(trial.changes.map(({ key }) => key)).toEqual(["manifest/names/all.json"]);
+    expect(await trial.reread().get("secrets", spread(2))).toBe("value 2");
+  });
+
+  it("reads a shard once", async () => {
+    const trial = await filled(3);
+    const tree = trial.reread();
+    await tree.get("secrets", spread(0));
+    await trial.store.commit([{ key: "manifest/secrets/all.json", bytes: null }]);
+    expect(await tree.get("secrets", spread(1))).toBe("value 1");
+  });
+
+  it("splits twice in one change without bringing back what the change removed", async () => {
+    const trial = await filled(60);
+    await trial.edit(async (edit) => {
+      await edit.set("secrets", spread(0), "new");
+      await edit.delete("secrets", spread(1));
+      for (let n = 60; n < 70; n += 1) await edit.set("secrets", spread(n), `value ${n}`);
+      await edit.delete("secrets", spread(2));
+      await edit.set("secrets", spread(3), "newer");
+      for (let n = 70; n < 1030; n += 1) await edit.set("secrets", spread(n), `value ${n}`);
+    });
+    expect(trial.root.collections["secrets"]).toMatchObject({ depth: 2, count: 1028 });
+    const tree = trial.reread();
+    const found = await Promise.all([0, 1, 2, 3, 4].map((n) => tree.get("secrets", spread(n))));
+    expect(found).toEqual(["new", null, null, "newer", "value 4"]);
+    expect(await trial.files()).not.toContain("manifest/secrets/all.json");
   });
 
   it("shows a change to nobody before it is committed", async () => {

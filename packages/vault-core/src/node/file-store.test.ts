@@ -1,6 +1,7 @@
 import { execFileSync } from "node:child_process";
 import {
   chmodSync,
+  cpSync,
   linkSync,
   mkdirSync,
   readdirSync,
@@ -11,18 +12,19 @@ import {
   symlinkSync,
   writeFileSync,
 } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { describe, expect, it } from "vitest";
 import {
   addSecret,
   CANARY,
   createVault,
+  handClock,
   openVault,
   readSecret,
   temporaryDirectory,
 } from "../../test/support.ts";
 import { encodeUtf8 } from "../bytes.ts";
-import { openFileStore } from "./file-store.ts";
+import { type FileStore, openFileStore } from "./file-store.ts";
 import { digestHex, type JournalChange, serializeJournal } from "./journal.ts";
 
 const code = (expected: string) => expect.objectContaining({ code: expected });
@@ -41,6 +43,25 @@ describe("FileStore", () => {
     await reader.close();
     await store.close();
     await (await openFileStore(directory)).close();
+  });
+
+  it("G18: begins a day after one whose last entries a dead process wrote and did not sync", async () => {
+    const directory = temporaryDirectory();
+    const now = handClock();
+    const killed = await createVault(await openFileStore(directory), undefined, now);
+    await killed.audit.append({ kind: "a" });
+    // What a process leaves that dies now: entries the head does not know to be on disk.
+    const copy = join(temporaryDirectory(), "vault");
+    cpSync(directory, copy, {
+      recursive: true,
+      filter: (path) => !basename(path).startsWith("lock."),
+    });
+    await killed.close();
+    now.ms += 24 * 60 * 60 * 1000;
+    const vault = await openVault(await openFileStore(copy), undefined, now);
+    expect((await vault.audit.append({ kind: "b" })).seq).toBe(3);
+    expect(await vault.audit.verify()).toEqual({ ok: true, entries: 3, gaps: [] });
+    await vault.close();
   });
 
   it("G11: writes nothing into a vault that took the place of the one it opened", async () => {
@@ -482,5 +503,146 @@ describe("what a file store says", () => {
     await new Promise((resolve) => setImmediate(resolve));
     expect(run).toBe(true);
     await store.close();
+  });
+});
+
+describe("a file store whose disk does not do as it is told", () => {
+  const put = (key: string, text: string) => ({ key, bytes: encodeUtf8(text) });
+  const text = async (store: FileStore, key: string) => {
+    const record = await store.get(key);
+    return record === null ? null : new TextDecoder().decode(record.bytes);
+  };
+
+  it("has copied everything into place when a commit returns, deletes too", async () => {
+    const directory = temporaryDirectory();
+    const store = await openFileStore(directory);
+    await store.commit([put("a.json", "1"), put("b/c.json", "1")]);
+    await store.commit([
+      put("a.json", "2"),
+      { key: "b/c.json", bytes: null },
+      { key: "absent.json", bytes: null },
+      { key: "absent/x.json", bytes: null },
+    ]);
+    expect(readFileSync(join(directory, "a.json"), "utf8")).toBe("2");
+    expect(readdirSync(join(directory, "b"))).toEqual([]);
+    expect(readdirSync(directory)).not.toContain("journal");
+    expect(readdirSync(join(directory, "tmp"))).toEqual([]);
+    await store.close();
+    expect(readdirSync(directory)).not.toContain("journal");
+  });
+
+  it("changes nothing when the journal cannot be written, and goes on once it can", async () => {
+    const directory = temporaryDirectory();
+    const store = await openFileStore(directory);
+    await store.commit([put("a.json", "1")]);
+    rmSync(join(directory, "tmp"), { recursive: true });
+    await expect(store.commit([put("a.json", "2")])).rejects.toMatchObject({
+      code: "VAULT_STORE_FAILED",
+      subject: "journal",
+      message: "cannot write `journal` (ENOENT)",
+    });
+    expect(await text(store, "a.json")).toBe("1");
+    mkdirSync(join(directory, "tmp"));
+    await store.commit([put("a.json", "3")]);
+    expect(await text(store, "a.json")).toBe("3");
+    await store.close();
+  });
+
+  it("changes nothing when the journal cannot have its name, and leaves no temporary file", async () => {
+    const directory = temporaryDirectory();
+    const store = await openFileStore(directory);
+    await store.commit([put("a.json", "1")]);
+    mkdirSync(join(directory, "journal"));
+    await expect(store.commit([put("a.json", "2")])).rejects.toMatchObject({
+      code: "VAULT_TAMPERED",
+      subject: "journal",
+    });
+    expect(readdirSync(join(directory, "tmp"))).toEqual([]);
+    expect(await text(store, "a.json")).toBe("1");
+    rmSync(join(directory, "journal"), { recursive: true });
+    await store.commit([put("a.json", "3")]);
+    expect(readFileSync(join(directory, "a.json"), "utf8")).toBe("3");
+    await store.close();
+  });
+
+  it("G20: serves what it could not copy into place, and accepts nothing more until it has", async () => {
+    const directory = temporaryDirectory();
+    const store = await openFileStore(directory);
+    await store.commit([put("a.json", "1"), put("b.json", "1")]);
+    // A link to nowhere: nothing can be read through it, and no directory be made in its place.
+    symlinkSync(join(directory, "nowhere"), join(directory, "d"));
+    const [revision] = await store.commit([
+      put("d/e.json", "new"),
+      put("a.json", "2"),
+      { key: "b.json", bytes: null },
+    ]);
+    // It has happened: the journal has it.
+    expect(readdirSync(directory)).toContain("journal");
+    expect(readFileSync(join(directory, "a.json"), "utf8")).toBe("1");
+    expect(await text(store, "d/e.json")).toBe("new");
+    expect((await store.get("d/e.json"))?.revision).toBe(revision);
+    expect(await text(store, "a.json")).toBe("2");
+    expect(await text(store, "b.json")).toBeNull();
+    (await store.get("a.json"))?.bytes.fill(0);
+    expect(await text(store, "a.json")).toBe("2");
+    expect((await store.list("")).items).toEqual(["a.json", "d/e.json"]);
+    await expect(store.commit([put("c.json", "1")])).rejects.toMatchObject({
+      code: "VAULT_TAMPERED",
+      subject: "d",
+    });
+    expect(await text(store, "c.json")).toBeNull();
+
+    rmSync(join(directory, "d"));
+    await store.commit([{ ...put("a.json", "3"), expectedRevision: digestHex(encodeUtf8("2")) }]);
+    expect(readFileSync(join(directory, "d", "e.json"), "utf8")).toBe("new");
+    expect(readFileSync(join(directory, "a.json"), "utf8")).toBe("3");
+    expect(readdirSync(directory)).not.toContain("b.json");
+    expect(readdirSync(directory)).not.toContain("journal");
+    await store.close();
+  });
+
+  it("G20: leaves to the next start what it could not copy until it was closed", async () => {
+    const directory = temporaryDirectory();
+    const store = await openFileStore(directory);
+    // A link to nowhere: nothing can be read through it, and no directory be made in its place.
+    symlinkSync(join(directory, "nowhere"), join(directory, "d"));
+    await store.commit([put("d/e.json", "new")]);
+    await store.close();
+    // The lock is free; the journal is refused as long as something is in the way.
+    await expect(openFileStore(directory)).rejects.toMatchObject({ subject: "d" });
+    rmSync(join(directory, "d"));
+    const again = await openFileStore(directory);
+    expect(readFileSync(join(directory, "d", "e.json"), "utf8")).toBe("new");
+    expect(readdirSync(directory)).not.toContain("journal");
+    await again.close();
+  });
+
+  it("G20: makes a directory again that somebody took away, and leaves no temporary file", async () => {
+    const directory = temporaryDirectory();
+    const store = await openFileStore(directory);
+    await store.commit([put("d/a.json", "1")]);
+    rmSync(join(directory, "d"), { recursive: true });
+    await store.commit([put("d/b.json", "2"), put("c.json", "2")]);
+    expect(await text(store, "d/b.json")).toBe("2");
+    expect(readdirSync(join(directory, "tmp"))).toEqual([]);
+    expect(readdirSync(directory)).toContain("journal");
+    await store.commit([put("c.json", "3")]);
+    expect(readFileSync(join(directory, "d", "b.json"), "utf8")).toBe("2");
+    expect(readFileSync(join(directory, "c.json"), "utf8")).toBe("3");
+    expect(readdirSync(directory)).not.toContain("journal");
+    await store.close();
+  });
+
+  it("reports what it cannot make, by the name it was to have", async () => {
+    const directory = temporaryDirectory();
+    writeFileSync(join(directory, "tmp"), "");
+    await expect(openFileStore(directory)).rejects.toMatchObject({
+      code: "VAULT_TAMPERED",
+      subject: "tmp",
+    });
+    await expect(openFileStore(join(directory, "tmp", "below"))).rejects.toMatchObject({
+      code: "VAULT_TAMPERED",
+      subject: ".",
+    });
   });
 });
