@@ -1,9 +1,17 @@
+import { cpSync, readdirSync, rmSync } from "node:fs";
+import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
-import { constantKeyProvider, createVault, handClock, openVault } from "../test/support.ts";
+import {
+  constantKeyProvider,
+  createVault,
+  handClock,
+  openVault,
+  temporaryDirectory,
+} from "../test/support.ts";
 import { concatBytes, encodeUtf8, equalBytes } from "./bytes.ts";
 import { MemoryStore } from "./memory-store.ts";
-import { systemRandom } from "./node/index.ts";
+import { openFileStore, systemRandom } from "./node/index.ts";
 import type { LogDurability } from "./store.ts";
 import type { Vault } from "./vault.ts";
 
@@ -250,6 +258,23 @@ describe("audit log", () => {
     });
     expect((await again.audit.append({ kind: "next" })).seq).toBe(6);
     expect(await again.audit.verify()).toMatchObject({ ok: true });
+  });
+
+  it("G20: the first entry of a day follows those that a killed process had only written", async () => {
+    const directory = join(temporaryDirectory(), "vault");
+    const left = `${directory}-left`;
+    const now = handClock();
+    const vault = await createVault(await openFileStore(directory), constantKeyProvider(), now);
+    await vault.audit.append({ kind: "last" });
+    // As a kill leaves it: written, the lock taken, and nothing brought to the disk yet.
+    cpSync(directory, left, { recursive: true });
+    for (const name of readdirSync(left)) if (name.startsWith("lock.")) rmSync(join(left, name));
+    now.ms += DAY_MS;
+    const again = await openVault(await openFileStore(left), constantKeyProvider(), now);
+    expect(await again.audit.append({ kind: "first" })).toMatchObject({ event: { kind: "first" } });
+    expect(await again.audit.verify()).toMatchObject({ ok: true, gaps: [] });
+    await again.close();
+    await vault.close();
   });
 
   it("G18: a head that was deleted or put back is recorded", async () => {
