@@ -5,6 +5,7 @@
 //   node e2e/faults/damage.mjs --full             all bits, all lengths, 10,000 edits of the log
 //   node e2e/faults/damage.mjs --short            a part that depends on the seed alone
 //   node e2e/faults/damage.mjs --only flip:vault.json:17   one of them again
+//   node e2e/faults/damage.mjs --full --part 3/8          every eighth, for several runs that are all of it
 //
 //   [--edits N] [--seed N] [--core DIR] [--results FILE]   Exit status as enumerate.mjs.
 import { spawnSync } from "node:child_process";
@@ -315,6 +316,8 @@ async function main() {
       core: { type: "string" },
       results: { type: "string" },
       sample: { type: "string" },
+      part: { type: "string", default: "1/1" },
+      kinds: { type: "string" },
     },
   });
   const core = findCore(values.core);
@@ -329,6 +332,7 @@ async function main() {
   fs.mkdirSync(root, { mode: 0o700 });
   const seed = Number(values.seed);
   const sample = values.short ? Number(values.sample ?? 60) : Number(values.sample ?? Infinity);
+  const [part, parts] = values.part.split("/").map(Number);
   const edits = Number(values.edits ?? (values.short ? 500 : 10_000));
   let bad = 0;
   try {
@@ -356,12 +360,12 @@ async function main() {
       const startedAtMs = performance.now();
       const random = seeded(seed);
       const limit = kind.startsWith("edits") ? edits : sample;
-      const part =
+      const some =
         all.length > limit
           ? [...new Set(Array.from({ length: limit }, () => pick(random, all)))]
-          : all;
-      if (limit === 0) continue;
-      const chosen = values.only ? all.filter(([label]) => label === values.only) : part;
+          : all.filter((_, index) => index % parts === part - 1);
+      if (limit === 0 || (values.kinds && !values.kinds.split(",").includes(kind))) continue;
+      const chosen = values.only ? all.filter(([label]) => label === values.only) : some;
       const ways = {};
       let missed = 0;
       for (const [label, make, then, { mayPass = false } = {}] of chosen) {
@@ -393,6 +397,7 @@ async function main() {
         test: "damage",
         case: kind,
         seed,
+        part: values.part,
         runs: chosen.length,
         of: all.length,
         bad: missed,

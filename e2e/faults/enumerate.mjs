@@ -100,6 +100,7 @@ const PROCESS_STAT = `0 (node) S ${"1 ".repeat(18)}4242 ${"0 ".repeat(30)}\n`;
 // One of the processes that work side by side, in a directory of its own.
 class Worker {
   #judges = new Map();
+  #servers = new Map();
 
   /** @param verdicts - What was judged, by any worker: they make the same bytes. */
   constructor({ id, directory, shim, scenario, core, seed, verdicts }) {
@@ -179,10 +180,10 @@ class Worker {
 
   /** Run the scenario under the shim. */
   async run(fault, { task = "run", fresh = true } = {}) {
-    if (task === "run" && !fresh) await this.#tidy();
+    if (!fresh) await this.#tidy(task);
     if (task === "run") this.reset();
     fs.rmSync(this.recordFile, { force: true });
-    if (task === "run" && !fresh) return { result: await this.#serve(fault) };
+    if (!fresh) return { result: await this.#serve(task, fault) };
     const args = task === "run" ? [this.statesFile, this.ackFile] : [];
     const result = await runNode([PROCESS, task, this.scenario, this.root, ...args], {
       env: this.#environmentOf(task, { ...this.#files(), ...fault }),
@@ -197,22 +198,23 @@ class Worker {
 
   // One run in the process that takes many, for faults that end no process. When one ends it after
   // all, the next run gets another.
-  async #serve({ at, mode, data = 0 }) {
-    this.server ??= this.#openServer();
-    return this.server.ask(`${at}/${data}/${mode}`);
+  async #serve(task, { at = -1, mode = "before", data = 0 }) {
+    if (!this.#servers.has(task)) this.#servers.set(task, this.#openServer(task));
+    return this.#servers.get(task).ask(`${at}/${data}/${mode}`);
   }
 
   // Close what the last run has left open, before the next finds another tree.
-  async #tidy() {
-    if (!this.server) return;
-    const { hung, status } = await this.server.ask("tidy");
-    if (hung || status !== 0) this.server = null;
+  async #tidy(task) {
+    await this.#servers.get(task)?.ask("tidy");
   }
 
-  #openServer() {
-    const args = [PROCESS, "serve", this.scenario, this.root, this.statesFile, this.ackFile];
-    const env = this.#environmentOf("run", this.#files());
-    const child = spawn(process.execPath, args, { env, cwd: this.home });
+  #openServer(task) {
+    const args = [PROCESS, `serve-${task}`, this.scenario, this.root];
+    const env = this.#environmentOf(task, this.#files());
+    const child = spawn(process.execPath, [...args, this.statesFile, this.ackFile], {
+      env,
+      cwd: this.home,
+    });
     let stderr = "";
     child.stderr.setEncoding("utf8").on("data", (text) => {
       stderr += text;
@@ -231,7 +233,7 @@ class Worker {
             stderr,
           };
         }
-        this.server = null;
+        this.#servers.delete(task);
         if (answer === null) child.kill("SIGKILL");
         return { status: await ended, hung: answer === null, stderr };
       },
@@ -343,8 +345,8 @@ class Worker {
   close() {
     for (const judge of this.#judges.values()) judge.close();
     this.#judges.clear();
-    this.server?.close();
-    this.server = null;
+    for (const server of this.#servers.values()) server.close();
+    this.#servers.clear();
   }
 
   readAcks(kind) {
@@ -485,8 +487,10 @@ export class Enumeration {
     } else if (![0, 3, EXIT_AT_FAULT].includes(result.status)) {
       problems.push(`exit ${result.status}: ${result.stderr.slice(-300)}`);
     }
-    const where = { point, mode, acked, started };
-    if (ends) this.#rememberLeftover(worker, readTree(worker.root), where);
+    if (ends) {
+      const acks = { kill: { acked, started }, power: worker.readAcks("power") };
+      this.#rememberLeftover(worker, readTree(worker.root), { point, mode, acks });
+    }
     const keep = this.#keepAs(`${point}-${mode}`);
     const answer = await worker.judge(null, { acked, started, fresh: this.fresh, keep });
     this.#tell({
@@ -501,17 +505,25 @@ export class Enumeration {
     });
   }
 
+  // The leftover of one fault, made again by a process.
+  async #leaveAgain({ point, mode }) {
+    const [worker] = this.workers;
+    await worker.run({ at: point, mode });
+    const acks = { kill: worker.readAcks("kill"), power: worker.readAcks("power") };
+    return { point, mode, tree: readTree(worker.root), acks };
+  }
+
   // What a kill left, once for each shape: which files there are, ids aside, and which of them are no
   // longer what they were before.
-  #rememberLeftover(worker, tree, { point, mode, acked, started }) {
-    const shape = [`${acked}/${started}`];
+  #rememberLeftover(worker, tree, { point, mode, acks }) {
+    const shape = [`${acks.kill.acked}/${acks.kill.started}`];
     for (const [name, node] of tree) {
       const before = worker.base.get(name)?.bytes;
       const same = node.directory || (before !== undefined && node.bytes.equals(before));
       shape.push(`${name.replaceAll(/[0-9a-z_-]{12,}|\d+/gi, "#")} ${same}`);
     }
     const key = shape.sort().join("\n");
-    if (!this.#leftovers.has(key)) this.#leftovers.set(key, { point, mode });
+    if (!this.#leftovers.has(key)) this.#leftovers.set(key, { point, mode, tree, acks });
   }
 
   /**
@@ -530,11 +542,12 @@ export class Enumeration {
         if (this.#stopped) return;
         const { model, acks } = replay(this.workers[0], cut);
         if (bytes !== null) model.apply({ ...next, result: bytes });
-        const { acked, started } = readAcknowledgements(acks, { kind: "kill" });
+        const acknowledged = readBoth(acks);
+        const { acked, started } = acknowledged.kill;
         const label = bytes === null ? "stopped" : `next write torn at ${bytes}`;
         const tree = model.current();
         const mode = bytes === null ? "before" : `torn:${bytes}`;
-        const where = { point: cut + 1, mode, acked, started };
+        const where = { point: cut + 1, mode, acks: acknowledged };
         if (next) this.#rememberLeftover(worker, tree, where);
         const keep = this.#keepAs(`stopped-${cut}-${bytes ?? ""}`);
         const about = { kind: "stopped", cut, label, after: describeCall(worker, cut) };
@@ -607,13 +620,11 @@ export class Enumeration {
 
   async #crashAgain(only, kind) {
     const leftovers = only
-      ? [{ point: only.point, mode: only.mode }]
+      ? [await this.#leaveAgain(only)]
       : this.pick([...this.#leftovers.values()], kind);
-    await this.#each(leftovers, async (worker, leftover) => {
-      await worker.run({ at: leftover.point, mode: leftover.mode });
-      const tree = readTree(worker.root);
-      const acks = { kill: worker.readAcks("kill"), power: worker.readAcks("power") };
-      await worker.run({ data: 1 }, { task: "recover" });
+    await this.#each(leftovers, async (worker, { tree, acks, ...leftover }) => {
+      writeTree(worker.root, tree);
+      await worker.run({ data: 1 }, { task: "recover", fresh: this.fresh });
       const record = readRecord(worker.recordFile);
       worker.requireFaithfulModel(tree, record);
       const cuts = this.pick(
@@ -669,6 +680,13 @@ function replay(worker, cut) {
     model.apply(call);
   }
   return { model, acks };
+}
+
+function readBoth(acks) {
+  return {
+    kill: readAcknowledgements(acks, { kind: "kill" }),
+    power: readAcknowledgements(acks, { kind: "power" }),
+  };
 }
 
 function describeCall(worker, cut) {

@@ -4,8 +4,8 @@
 //   node scenario-process.mjs create    SCENARIO ROOT
 //   node scenario-process.mjs run       SCENARIO ROOT STATES_FILE ACK_FILE
 //   node scenario-process.mjs reference SCENARIO ROOT STATES_FILE   the state after each step
-//   node scenario-process.mjs serve     SCENARIO ROOT STATES_FILE ACK_FILE     one run for each line of stdin
 //   node scenario-process.mjs recover   SCENARIO ROOT
+//   node scenario-process.mjs serve-run, serve-recover ...   the same, once for each line of stdin
 import crypto from "node:crypto";
 import fs from "node:fs";
 import { syncBuiltinESMExports } from "node:module";
@@ -18,7 +18,7 @@ const [task, name, root, statesFile, ackFile] = process.argv.slice(2);
 // The names of temporary files are the same each time, but for no two tasks, and so are times, so that
 // two runs which did the same leave the same bytes, and those are judged once.
 let drawn = 0;
-const part = task === "serve" ? "run" : task;
+const part = task.replace("serve-", "");
 crypto.randomBytes = (length) =>
   crypto.createHash("shake256", { outputLength: length }).update(`${part} ${drawn++}`).digest();
 crypto.randomFillSync = (view) => {
@@ -26,7 +26,8 @@ crypto.randomFillSync = (view) => {
   return view;
 };
 syncBuiltinESMExports();
-let clockMs = Date.UTC(2031, 4, 6, 12);
+const START_MS = Date.UTC(2031, 4, 6, 12);
+let clockMs = START_MS;
 Date.now = () => ++clockMs;
 const { loadScenario } = await import("./subjects.mjs");
 const { scenario, subject } = await loadScenario(name);
@@ -34,7 +35,8 @@ const { scenario, subject } = await loadScenario(name);
 if (task === "create") await subject.create(root, scenario);
 else if (task === "recover") await subject.recover(root, scenario);
 else if (task === "reference") await reference();
-else if (task === "serve") await serve();
+else if (task === "serve-run") await serve(run);
+else if (task === "serve-recover") await serve(recover);
 else {
   const { status } = await run();
   if (status !== 0) process.exit(status);
@@ -59,7 +61,7 @@ async function run() {
     world = await subject.start(root, scenario);
   } catch (error) {
     write({ startFailed: error.code ?? String(error), name: error.name });
-    process.exit(3); // what it has opened nobody can close
+    return { status: 3, world: error.world };
   }
   for (const [index, step] of scenario.steps.entries()) {
     const number = index + 1;
@@ -88,18 +90,28 @@ async function run() {
 // Calls that fail end no process, so one process takes many runs. Between them it waits without an
 // event loop: a run that ended badly does nothing more, as if its process had ended, until the next
 // one is announced.
-async function serve() {
+async function serve(carryOut) {
   for (;;) {
     const request = readLine();
     if (request === "") return;
     arm(request);
     drawn = 0;
-    const { status, world } = await run();
+    clockMs = START_MS;
+    const { status, world } = await carryOut();
     fs.writeSync(1, `${status}\n`);
     if (readLine() === "") return;
     arm("-1");
     if (world) await subject.stop(world).catch(() => {});
     fs.writeSync(1, "ready\n");
+  }
+}
+
+async function recover() {
+  try {
+    await subject.recover(root, scenario);
+    return { status: 0 };
+  } catch {
+    return { status: 1 }; // what it left is judged
   }
 }
 

@@ -261,8 +261,12 @@ export const vaultSubject = {
 
   async start(root, scenario) {
     const world = await newWorld(root, scenario, "run");
-    if (!scenario.bare) await world.open();
-    return world;
+    try {
+      if (!scenario.bare) await world.open();
+      return world;
+    } catch (error) {
+      throw Object.assign(error, { world }); // for whoever goes on to close it
+    }
   },
 
   stop: (world) => world.close(),
