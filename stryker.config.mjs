@@ -1,15 +1,15 @@
 // @ts-check
-// Mutation testing of one file; started by `pnpm mutate`, see docs/testing.md.
+// Mutation testing of files of one package; started by `pnpm mutate`, see docs/testing.md.
 import { mutated, packageName } from "./stryker.judges.mjs";
 
 const PACKAGES = ["broker", "cli", "client", "daemon", "policy", "registry", "vault-core"];
 const others = PACKAGES.filter((name) => name !== packageName).map((name) => `/packages/${name}`);
-const report = `coverage/mutation/${packageName}/${mutated.replaceAll("/", "-")}`;
+const report = `coverage/mutation/${packageName}`;
 
 export default {
   testRunner: "in-process",
   plugins: ["./stryker.runner.mjs"],
-  mutate: [`packages/${packageName}/src/${mutated}.ts`],
+  mutate: mutated.map((file) => `packages/${packageName}/src/${file}.ts`),
   coverageAnalysis: "perTest",
   concurrency: 1,
   // Files are loaded anew for each mutant, and never given back.

@@ -1,6 +1,6 @@
 // @ts-check
-// Which files `pnpm mutate` changes, and which tests judge them. Files are taken one by one, each with
-// the tests that are about it: what only a test of something else notices, a reader would not find.
+// Which files `pnpm mutate` changes, and which tests judge them: those that are about the file. What only
+// a test of something else notices, a reader would not find.
 import { basename } from "node:path";
 
 /** By package, in its `src`. */
@@ -64,11 +64,18 @@ const ALWAYS = ["messages", "corpora"];
 
 const { AIVAULT_MUTATED = "" } = process.env;
 
-/** The package whose file is mutated. */
+/** The package whose files are mutated. */
 export const packageName = AIVAULT_MUTATED.split("/")[0] ?? "";
 
-/** The file, without `.ts`. */
-export const mutated = AIVAULT_MUTATED.slice(packageName.length + 1);
+/** The files, without `.ts`. */
+export const mutated = AIVAULT_MUTATED.slice(packageName.length + 1).split(",");
 
-/** Names of test files, quick ones first: the first test that fails ends a run. */
-export const judges = [basename(mutated), ...(MORE[basename(mutated)] ?? []), ...ALWAYS];
+/**
+ * Names of the test files that judge a file, quick ones first: the first test that fails ends a run.
+ *
+ * @param {string} file - Without `.ts`, with or without what is before its name.
+ */
+export function judgesOf(file) {
+  const name = basename(file);
+  return [name, ...(MORE[name] ?? []), ...ALWAYS];
+}

@@ -12,7 +12,7 @@ import { fileURLToPath, pathToFileURL } from "node:url";
 import { format } from "node:util";
 import { build } from "esbuild";
 import fc from "fast-check";
-import { judges, packageName } from "./stryker.judges.mjs";
+import { judgesOf, mutated, packageName } from "./stryker.judges.mjs";
 
 // Random tests judge with the same few cases each time, so that a mutant is found or is not.
 fc.configureGlobal({ seed: 1, numRuns: 25 });
@@ -119,7 +119,7 @@ Reflect.set(globalThis, "__stryker__", stryker);
  *   failureMessage?: string }} Result */
 
 class InProcessRunner {
-  /** @type {{ file: string, bundle: string }[]} */
+  /** @type {{ judge: string, file: string, bundle: string }[]} */
   #files = [];
   #loads = 0;
 
@@ -134,7 +134,7 @@ class InProcessRunner {
         join(folder, sub, name),
       ),
     );
-    for (const judge of judges) {
+    for (const judge of new Set(mutated.flatMap(judgesOf))) {
       const file = names.find((name) => basename(name) === `${judge}.test.ts`);
       if (file === undefined) continue;
       const bundle = file.replace(/\.ts$/, `.${process.pid}.mjs`);
@@ -155,27 +155,32 @@ class InProcessRunner {
           },
         ],
       });
-      this.#files.push({ file, bundle });
+      this.#files.push({ judge, file, bundle });
     }
   }
 
   async dryRun() {
     stryker.activeMutant = undefined;
     stryker.mutantCoverage = { static: {}, perTest: {} };
-    const tests = await this.#run(null, false, () => {});
+    const tests = await this.#run(this.#files, null, false, () => {});
     return { status: "complete", tests, mutantCoverage: stryker.mutantCoverage };
   }
 
   /**
    * @param {{ activeMutant: { id: string }, testFilter?: string[], hitLimit?: number,
-   *   mutantActivation: "static" | "runtime" }} options
+   *   mutantActivation: "static" | "runtime", sandboxFileName: string }} options
    */
-  async mutantRun({ activeMutant, testFilter, hitLimit, mutantActivation }) {
+  async mutantRun({ activeMutant, testFilter, hitLimit, mutantActivation, sandboxFileName }) {
     stryker.mutantCoverage = undefined;
     stryker.hitCount = 0;
     stryker.hitLimit = hitLimit;
     stryker.activeMutant = mutantActivation === "static" ? activeMutant.id : undefined;
-    const results = await this.#run(testFilter ? new Set(testFilter) : null, true, () => {
+    const judges = judgesOf(basename(sandboxFileName, ".ts"));
+    const files = this.#files
+      .filter(({ judge }) => judges.includes(judge))
+      .sort((a, b) => judges.indexOf(a.judge) - judges.indexOf(b.judge));
+    const only = testFilter === undefined ? null : new Set(testFilter);
+    const results = await this.#run(files, only, true, () => {
       stryker.activeMutant = activeMutant.id;
     });
     stryker.activeMutant = undefined;
@@ -190,14 +195,15 @@ class InProcessRunner {
   }
 
   /**
+   * @param {readonly { file: string, bundle: string }[]} files - To run, in order.
    * @param {ReadonlySet<string> | null} only - Ids of tests; null for all.
    * @param {boolean} bail - End with the first test that fails.
    * @param {() => void} loaded - Called when a file was loaded, before its tests.
    */
-  async #run(only, bail, loaded) {
+  async #run(files, only, bail, loaded) {
     /** @type {Result[]} */
     const results = [];
-    for (const { file, bundle } of this.#files) {
+    for (const { file, bundle } of files) {
       const path = relative(process.cwd(), file);
       if (only !== null && ![...only].some((id) => id.startsWith(`${path}#`))) continue;
       const add = (

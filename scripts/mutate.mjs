@@ -1,6 +1,6 @@
 // @ts-check
 // Mutation testing: `pnpm mutate`, `pnpm mutate policy` for one package, `pnpm mutate policy host` for
-// one file. Files are taken one by one; options (`--concurrency 2`) go to Stryker. Ends with a table.
+// one file or several. Options (`--concurrency 2`) go to Stryker. Ends with a table.
 import { spawnSync } from "node:child_process";
 import { readFileSync, rmSync } from "node:fs";
 import { FILES } from "../stryker.judges.mjs";
@@ -18,34 +18,39 @@ if (known === null || chosen.some((file) => !known.includes(file))) {
   process.exit(2);
 }
 
+/** @typedef {Record<string, number>} Counts - Of mutants, by what became of them. */
+
 /**
- * What became of the mutants of a file, by status; null when Stryker failed.
+ * What became of the mutants of each file; null when Stryker failed.
  *
  * @param {string} packageName
- * @param {string} file
- * @returns {Record<string, number> | null}
+ * @param {readonly string[]} files
+ * @returns {Map<string, Counts> | null}
  */
-function mutate(packageName, file) {
-  const report = `coverage/mutation/${packageName}/${file.replaceAll("/", "-")}.json`;
+function mutate(packageName, files) {
+  const report = `coverage/mutation/${packageName}.json`;
   rmSync(report, { force: true });
   const { status } = spawnSync("stryker", ["run", ...options], {
     stdio: "inherit",
     shell: process.platform === "win32",
-    env: { ...process.env, AIVAULT_MUTATED: `${packageName}/${file}` },
+    env: { ...process.env, AIVAULT_MUTATED: `${packageName}/${files.join(",")}` },
   });
   if (status !== 0) return null;
-  const { files } = JSON.parse(readFileSync(report, "utf8"));
-  /** @type {Record<string, number>} */
-  const counts = {};
-  for (const { mutants } of Object.values(files)) {
+  const found = new Map();
+  for (const [path, { mutants }] of Object.entries(
+    JSON.parse(readFileSync(report, "utf8")).files,
+  )) {
+    /** @type {Counts} */
+    const counts = {};
     for (const mutant of mutants) counts[mutant.status] = (counts[mutant.status] ?? 0) + 1;
+    found.set(path.slice(`packages/${packageName}/src/`.length, -".ts".length), counts);
   }
-  return counts;
+  return found;
 }
 
 /**
  * @param {string} label
- * @param {Record<string, number>} counts
+ * @param {Counts} counts
  * @returns {{ row: string, score: number }}
  */
 function row(label, counts) {
@@ -58,25 +63,22 @@ function row(label, counts) {
 }
 
 let failed = false;
-let table =
-  "| file | mutants | killed | timed out | survived | not covered | score |\n" +
-  "| --- | --- | --- | --- | --- | --- | --- |\n";
+let table = "";
 for (const one of name === undefined ? Object.keys(FILES) : [name]) {
-  /** @type {Record<string, number>} */
+  const found = mutate(one, chosen.length > 0 ? chosen : (FILES[one] ?? []));
+  failed ||= found === null;
+  table +=
+    `| ${one} | mutants | killed | timed out | survived | not covered | score |\n` +
+    "| --- | --- | --- | --- | --- | --- | --- |\n";
+  /** @type {Counts} */
   const sum = {};
-  for (const file of chosen.length > 0 ? chosen : (FILES[one] ?? [])) {
-    const counts = mutate(one, file);
-    if (counts === null) {
-      failed = true;
-      table += `| ${one}: ${file} | Stryker failed |\n`;
-      continue;
-    }
+  for (const [file, counts] of found ?? []) {
     for (const [status, count] of Object.entries(counts)) sum[status] = (sum[status] ?? 0) + count;
-    const { row: line, score } = row(`${one}: ${file}`, counts);
+    const { row: line, score } = row(file, counts);
     table += line;
     failed ||= score < LEAST;
   }
-  table += row(`${one}, together`, sum).row;
+  table += `${row("together", sum).row}\n`;
 }
 process.stdout.write(`\n${table}`);
 process.exit(failed ? 1 : 0);
