@@ -36,6 +36,18 @@ describe("expandHost", () => {
     },
   );
 
+  it("G4: reads a pattern of alternatives as one about the whole value", () => {
+    const json = sample() as { hostVariables: { tenant: object } };
+    const tenant = { ...json.hostVariables.tenant, pattern: "^eu[0-9]|us[0-9]$" };
+    const loose = parseProvider({ ...json, hostVariables: { ...json.hostVariables, tenant } });
+    expect(expandHost(loose, TENANT, { tenant: "us1" })).toBe("us1.acme.example");
+    for (const value of ["eu1-evil", "evil-us1"]) {
+      expect(() => expandHost(loose, TENANT, { tenant: value })).toThrow(
+        expect.toSatisfy(isRegistryError),
+      );
+    }
+  });
+
   it("G4: expands to nothing but one label before the fixed name, whatever the value", () => {
     fc.assert(
       fc.property(fc.string({ unit: "binary", maxLength: 12 }), (tenant) => {

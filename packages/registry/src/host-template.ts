@@ -17,7 +17,12 @@ function accepts(variable: HostVariable, value: string): boolean {
   if (variable.values !== undefined) return variable.values.includes(value);
   // Whatever the pattern says, a value stays one label: a dot would let `{shop}.example` name another
   // registrable domain's subdomain tree, and an `@` or `/` another authority (G4).
-  return SINGLE_LABEL.test(value) && new RegExp(variable.pattern ?? "^$", "u").test(value);
+  return SINGLE_LABEL.test(value) && matchesWhole(variable.pattern ?? "", value);
+}
+
+/** Whether a pattern matches all of a text, also one with alternatives that are anchored on one side only. */
+export function matchesWhole(pattern: string, text: string): boolean {
+  return new RegExp(`^(?:${pattern})$`, "u").test(text);
 }
 
 /**

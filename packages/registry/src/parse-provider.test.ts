@@ -51,6 +51,8 @@ describe("parseProvider", () => {
     ["$.ports.api.{region}.acme.example", "ports", { "api.{region}.acme.example": 0 }],
     ["$.extra", "extra", 1],
     ["$.hosts", "hosts", undefined],
+    // G4: whoever names the tenant would name the domain.
+    ["$.hosts[2]", "hosts.2", "api.{tenant}.example"],
   ])("names %s when it is at fault", (where, path, value) => {
     expect(complaintsOf(spoil(path, value)).some((line) => line.startsWith(`${where}:`))).toBe(
       true,

@@ -1,6 +1,7 @@
 /** What must hold between the parts of one definition: everything JSON Schema cannot say. */
 
 import { HMAC_VALUE_PARTS, isHmacPart } from "./hmac-parts.ts";
+import { matchesWhole } from "./host-template.ts";
 import { ruleAdmits, rulesOverlap } from "./path-language.ts";
 import type {
   AuthScheme,
@@ -61,8 +62,11 @@ function hostComplaints(provider: Provider, complain: Complain): void {
       complain(`$.hosts[${i}]`, "no capability uses this host");
     }
     if (/(?:^|\.)\d+$/.test(host)) complain(`$.hosts[${i}]`, "must be a name, not an address");
-    const fixed = host.split(".").filter((label) => !label.includes("{"));
-    if (fixed.length < 2) complain(`$.hosts[${i}]`, "must end in at least two fixed labels");
+    // G4: with `api.{tenant}.com`, whoever names the tenant names the domain.
+    const last = host.split(".").slice(-2);
+    if (last.length < 2 || last.some((label) => label.includes("{"))) {
+      complain(`$.hosts[${i}]`, "must end in at least two fixed labels");
+    }
   });
   for (const [scheme, path] of schemesOf(provider)) {
     if (scheme.strategy !== "oauth2") continue;
@@ -81,7 +85,7 @@ function hostComplaints(provider: Provider, complain: Complain): void {
     }
     const accepts = (value: string): boolean =>
       variable.values?.includes(value) ??
-      (!value.includes(".") && new RegExp(variable.pattern ?? "", "u").test(value));
+      (!value.includes(".") && matchesWhole(variable.pattern ?? "", value));
     if (variable.default !== undefined && !accepts(variable.default)) {
       complain(`${path}.default`, "is not an accepted value");
     }
