@@ -107,7 +107,7 @@ export class Transaction implements VaultTransaction {
   readonly #now: Clock;
   readonly #edit: ManifestEdit;
   readonly #changes = new Map<string, StoreChange>();
-  readonly #secrets = new Map<string, LoadedSecret | null>();
+  readonly #secrets = new Map<string, LoadedSecret>();
   readonly #documents = new Map<string, SealedDocument | null>();
   /** Calls run one after another, so that checks and writes of two calls do not interleave. */
   #last: Promise<unknown> = Promise.resolve();
@@ -165,10 +165,7 @@ export class Transaction implements VaultTransaction {
       const loaded = await this.#active(secretId);
       const before = loaded.metadata;
       const name = change.name === undefined ? before.name : requireName(change.name);
-      const aliases = parseAliases(
-        change.aliases ?? before.aliases.filter((alias) => alias !== name),
-        name,
-      );
+      const aliases = parseAliases(change.aliases ?? before.aliases, name);
       const metadata: SecretMetadata = {
         ...before,
         name,
@@ -223,7 +220,7 @@ export class Transaction implements VaultTransaction {
       const { metadata } = await this.#load(secretId);
       if (metadata.deletedAtMs === null) await this.#releaseNames(metadata);
       await this.#edit.delete("secrets", secretId);
-      this.#secrets.set(secretId, null);
+      this.#secrets.delete(secretId);
       this.#change(secretFile(secretId), null);
     });
   }
@@ -346,8 +343,8 @@ export class Transaction implements VaultTransaction {
   async #load(secretId: string): Promise<LoadedSecret> {
     requireSecretId(secretId);
     const staged = this.#secrets.get(secretId);
-    if (staged !== undefined && staged !== null) return staged;
-    const digest = staged === null ? null : await this.#edit.get("secrets", secretId);
+    if (staged !== undefined) return staged;
+    const digest = await this.#edit.get("secrets", secretId);
     if (digest === null) throw notFound(secretId);
     return this.#session.loadSecret(secretId, digest);
   }

@@ -423,7 +423,7 @@ describe("what a file store says", () => {
       failure("VAULT_TAMPERED", "journal", "names a file outside the vault"),
     );
     // As it is after already: applied once more, to the same end.
-    write({ before, after: present, bytes: encodeUtf8("present") });
+    write({ after: present, bytes: encodeUtf8("present") });
     await (await openFileStore(directory)).close();
     expect(readFileSync(join(directory, "a.json"), "utf8")).toBe("present");
     expect(readdirSync(directory)).not.toContain("journal");
