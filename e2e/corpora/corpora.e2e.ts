@@ -43,7 +43,7 @@ const DENY = { decision: "deny", acceptable: ["deny"] };
 const ALLOW = { decision: "allow", acceptable: ["allow"] };
 
 describe("the runner of the attack corpora", () => {
-  it("G5 G6 G7 G8 G9 G14 G22: lets no attack through and refuses no good request", async () => {
+  it("G5, G6, G7, G8, G9, G14, G22: lets no attack through and refuses no good request", async () => {
     const reports = await runCorpora(corpora);
     process.stderr.write(`\n${format(reports)}`);
     expect(reports.flatMap(({ failures }) => failures)).toEqual([]);

@@ -72,7 +72,7 @@ const method = fc.constantFrom(
 );
 
 describe("whatever a caller asks for", () => {
-  it("G5 G6 G7: is refused, or stays inside the capability, with one credential and nobody's host", async () => {
+  it("G5, G6, G7: is refused, or stays inside the capability, with one credential and nobody's host", async () => {
     let planned = 0;
     await fc.assert(
       fc.asyncProperty(
