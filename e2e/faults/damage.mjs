@@ -7,6 +7,7 @@
 //   node e2e/faults/damage.mjs --only flip:vault.json:17   one of them again
 //   node e2e/faults/damage.mjs --full --part 3/8          every eighth, for several runs that are all of it
 //
+//   [--kinds "bits flipped,swaps"] [--match TEXT]   those of these kinds whose name matches
 //   [--edits N] [--seed N] [--core DIR] [--results FILE]   Exit status as enumerate.mjs.
 import { spawnSync } from "node:child_process";
 import fs from "node:fs";
@@ -318,6 +319,7 @@ async function main() {
       sample: { type: "string" },
       part: { type: "string", default: "1/1" },
       kinds: { type: "string" },
+      match: { type: "string", default: "" },
     },
   });
   const core = findCore(values.core);
@@ -356,7 +358,9 @@ async function main() {
       "edits of the audit log": [...auditEdits(tree, edits, seed)],
     };
     let count = 0;
-    for (const [kind, all] of Object.entries(kinds)) {
+    const matches = new RegExp(values.match);
+    for (const [kind, every] of Object.entries(kinds)) {
+      const all = every.filter(([label]) => matches.test(label));
       const startedAtMs = performance.now();
       const random = seeded(seed);
       const limit = kind.startsWith("edits") ? edits : sample;
@@ -399,7 +403,7 @@ async function main() {
         seed,
         part: values.part,
         runs: chosen.length,
-        of: all.length,
+        of: every.length,
         bad: missed,
         ms,
         verdict: missed ? "BAD" : "ok",
@@ -407,7 +411,7 @@ async function main() {
       };
       if (values.results) fs.appendFileSync(values.results, `${JSON.stringify(row)}\n`);
       console.log(
-        `${row.verdict} ${kind}: ${chosen.length - missed} of ${chosen.length} detected (of ${all.length} there are), ${ms} ms`,
+        `${row.verdict} ${kind}: ${chosen.length - missed} of ${chosen.length} detected (of ${every.length} there are), ${ms} ms`,
       );
     }
   } finally {

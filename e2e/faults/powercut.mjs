@@ -6,21 +6,21 @@
 //
 // Needs root, a loop device and mkfs; without them it says so and ends with 77.
 import { spawn, spawnSync } from "node:child_process";
-import { createHash } from "node:crypto";
 import fs from "node:fs";
-import os from "node:os";
 import path from "node:path";
 import { env } from "node:process";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { seeded } from "../support/seeded.mjs";
 import { findCore } from "./enumerate.mjs";
-import { buildShim, runNode, shimEnvironment } from "./shim.mjs";
+import { buildShim, makeTemporary, runNode, shimEnvironment } from "./shim.mjs";
 
 const SELF = import.meta.filename;
 const scenario = { name: "powercut" };
 /** It reads everything on the disk, on a machine that may have other things to do. */
 const JUDGE_MS_MAX = 15 * 60_000;
+/** xfs refuses to mount two file systems with one id, which a disk and its copy have. */
+const MOUNT = { ext4: "loop", xfs: "loop,nouuid" };
 
 // --- a writer: each takes the lock in turn, and keeps to what is its own --------------------------
 
@@ -121,11 +121,8 @@ function readAcks(directory, writers) {
 // moments, so what is copied is read again until both readings agree.
 function copyDisk(from, to) {
   for (let attempt = 0; attempt < 20; attempt++) {
-    const first = fs.readFileSync(from);
-    const second = createHash("sha256").update(fs.readFileSync(from)).digest("hex");
-    if (createHash("sha256").update(first).digest("hex") !== second) continue;
-    fs.writeFileSync(to, first);
-    return;
+    command("cp", "--sparse=always", from, to);
+    if (spawnSync("cmp", ["-s", from, to]).status === 0) return;
   }
   throw new Error("the disk never stands still");
 }
@@ -156,7 +153,7 @@ async function main() {
   const writers = Number(values.writers);
   const cuts = Number(values.cuts);
   const random = seeded(Number(values.seed));
-  const directory = fs.mkdtempSync(path.join(fs.realpathSync(os.tmpdir()), "aivault-powercut-"));
+  const directory = makeTemporary("powercut");
   const shim = buildShim(directory);
   const [disk, mount] = ["disk.img", "mount"].map((name) => path.join(directory, name));
   const bootFile = path.join(directory, "boot-id");
@@ -177,7 +174,7 @@ async function main() {
       `mkfs.${values.fs}`,
       ...(values.fs === "xfs" ? ["-q", "-f", disk] : ["-q", "-F", disk]),
     );
-    command("mount", "-o", "loop", disk, mount);
+    command("mount", "-o", MOUNT[values.fs], disk, mount);
     fs.mkdirSync(root, { mode: 0o700 });
     const world = await newWorld(root, scenario, `setup-${done}`);
     await world.init();
@@ -227,7 +224,8 @@ async function main() {
         // A file of its own: the one before may still be behind a loop device.
         const cut = path.join(directory, `cut-${done}.img`);
         copyDisk(disk, cut);
-        const judged = await runNode([SELF, "judge-cut", cut, mount, root, JSON.stringify(acks)], {
+        const judging = [MOUNT[values.fs], cut, mount, root];
+        const judged = await runNode([SELF, "judge-cut", ...judging, JSON.stringify(acks)], {
           env: shimEnvironment(shim, { boot: bootFile }),
           timeoutMs: JUDGE_MS_MAX,
         });
@@ -279,10 +277,10 @@ async function main() {
 }
 
 // Mounts the copy where the disk is, in a mount namespace that only the judge sees.
-function judgeCut([image, mount, root, acks]) {
+function judgeCut([options, image, mount, root, acks]) {
   const script =
-    'mount -o loop "$1" "$2" && "$3" "$4" judge "$5" "$6"; status=$?; umount "$2"; exit $status';
-  const args = ["-m", "--propagation", "private", "sh", "-c", script, "sh", image, mount];
+    'mount -o "$1" "$2" "$3" && "$4" "$5" judge "$6" "$7"; status=$?; umount "$3"; exit $status';
+  const args = ["-m", "--propagation", "private", "sh", "-c", script, "sh", options, image, mount];
   const run = spawnSync("unshare", [...args, process.execPath, SELF, root, acks], {
     encoding: "utf8",
   });
