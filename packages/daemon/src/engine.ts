@@ -207,6 +207,7 @@ export class Engine {
     try {
       await this.#dropOldAudit();
       await dropExpiredUndo(this.#vault, Date.now());
+      await this.tokens.dropEnded();
     } catch (error) {
       this.#options.log.error({ err: error }, "what is too old could not be dropped");
     }

@@ -69,3 +69,11 @@ export function parseTokenUsage(value: JsonValue): TokenUsage | null {
   const result = usageSchema.safeParse(value);
   return result.success ? (result.data as TokenUsage) : null;
 }
+
+const derivedSchema = z.strictObject({ derived: z.number().int().nonnegative() });
+
+/** How many were derived from a token, a sealed document of kind `state`; null for a newer version's. */
+export function parseDerived(value: JsonValue): number | null {
+  const result = derivedSchema.safeParse(value);
+  return result.success ? result.data.derived : null;
+}

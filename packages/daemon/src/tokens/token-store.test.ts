@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { type KeyProvider, MemoryStore, Vault } from "@aivault/vault-core";
 import { describe, expect, it } from "vitest";
 import type { TokenGrant } from "./grant.ts";
-import { TokenStore } from "./token-store.ts";
+import { DERIVED_MAX, TokenStore } from "./token-store.ts";
 
 const key = new Uint8Array(32).fill(7);
 const keyProvider: KeyProvider = {
@@ -26,14 +26,14 @@ const GRANT: TokenGrant = {
   publicKey: null,
 };
 
-async function makeStore() {
+async function makeStore(now: () => number = Date.now) {
   const store = new MemoryStore();
   const vault = await Vault.create({ store, keyProvider, random, now: Date.now });
   const written: [before: number, after: number][] = [];
   const tokens = new TokenStore({
     vault,
     random,
-    now: Date.now,
+    now,
     onRevoked: () => {},
     onStateWritten: (before, after) => written.push([before, after]),
   });
@@ -72,5 +72,47 @@ describe("a use of a token", () => {
     ]);
     const [[before = 0, after = 0] = []] = written;
     expect(after - before).toBeGreaterThan(1);
+  });
+});
+
+describe("tokens that have ended", () => {
+  it("are listed for a day, and then forgotten with all that was counted, on record", async () => {
+    let nowMs = Date.now();
+    const { vault, tokens, mint } = await makeStore(() => nowMs);
+    const chain = await mint({ usesMax: 5, expiresAtMs: nowMs + 60_000 });
+    const [{ tokenId }] = chain;
+    await tokens.spend(chain);
+    await tokens.mint({ ...GRANT, label: null }, OPERATOR, chain);
+    await mint({ expiresAtMs: nowMs + 100 * 86_400_000 });
+    nowMs += 86_400_000;
+    expect(await tokens.dropEnded()).toBe(0);
+    nowMs += 120_000;
+    expect(await tokens.dropEnded()).toBe(2);
+    expect((await tokens.list({})).items).toHaveLength(1);
+    for (const id of [`token:${tokenId}`, `derived:${tokenId}`]) {
+      expect(await vault.getDocument("state", id)).toBeNull();
+    }
+    const [, ended] = await vault.audit.read({ limit: 2 });
+    expect(ended?.event).toMatchObject({ kind: "token.ended", revokedAtMs: null });
+    expect(await tokens.dropEnded()).toBe(0);
+  });
+});
+
+describe("tokens that are derived", () => {
+  it("are not made without end, however the chain goes", async () => {
+    const { vault, tokens, mint } = await makeStore();
+    const chain = await mint({});
+    const child = await tokens.mint({ ...GRANT, label: null }, OPERATOR, chain);
+    const id = `derived:${chain[0].tokenId}`;
+    expect((await vault.getDocument("state", id))?.value).toEqual({ derived: 1 });
+    await vault.transaction((tx) => tx.putDocument("state", id, { derived: DERIVED_MAX - 1 }));
+    const below = await tokens.verify(child.token);
+    await tokens.mint({ ...GRANT, label: null }, OPERATOR, below);
+    for (const parent of [chain, below]) {
+      await expect(tokens.mint({ ...GRANT, label: null }, OPERATOR, parent)).rejects.toMatchObject({
+        code: "policy_violation",
+        reason: "capability_not_granted",
+      });
+    }
   });
 });

@@ -13,6 +13,7 @@ import { Problem } from "../problem.ts";
 import type { TokenGrant } from "./grant.ts";
 import { mintToken, parseToken, provesToken } from "./token.ts";
 import {
+  parseDerived,
   parseTokenRecord,
   parseTokenUsage,
   serializeTokenRecord,
@@ -23,6 +24,11 @@ import {
 const CHAIN_MAX = 8;
 /** How far the clock that made a token may have been ahead of the one that judges it. */
 const AHEAD_MS_MAX = 60_000;
+
+/** Tokens that are ever derived from one an operator minted, directly or not: each takes room in the vault. */
+export const DERIVED_MAX = 10_000;
+/** How long one that has ended is still listed. */
+const KEPT_MS = 24 * 60 * 60_000;
 
 /** A verified token, and the ones it was derived from: the token itself first. */
 export type TokenChain = readonly [TokenRecord, ...TokenRecord[]];
@@ -62,6 +68,8 @@ export class TokenStore {
    *
    * @param parent - The chain it is derived from; its end is then no later than theirs.
    * @returns The token, to be shown once, and its record.
+   * @throws {Problem} `invalid_request`: the chain is too long; `policy_violation`: more than the parent may
+   * have, or too many.
    */
   async mint(
     input: NewToken,
@@ -87,6 +95,8 @@ export class TokenStore {
       createdAtMs: this.#now(),
       revokedAtMs: null,
     };
+    const root = parent?.at(-1) ?? null;
+    if (root !== null && (await this.#derivedOf(root)) >= DERIVED_MAX) throw tooManyDerived();
     // Recorded first: a token that nobody could record does not come to exist.
     await this.#vault.audit.append({
       kind: "token.minted",
@@ -101,10 +111,59 @@ export class TokenStore {
       principal: by.kind,
       uid: by.uid,
     });
-    await this.#vault.transaction((tx) =>
-      tx.putDocument("token", tokenId, serializeTokenRecord(record), { expectedRevision: null }),
-    );
+    await this.#vault.transaction(async (tx) => {
+      if (root !== null) {
+        const id = derivedId(root.tokenId);
+        const derived = readDerived(await tx.getDocument("state", id));
+        if (derived >= DERIVED_MAX) throw tooManyDerived();
+        await tx.putDocument("state", id, { derived: derived + 1 });
+      }
+      await tx.putDocument("token", tokenId, serializeTokenRecord(record), {
+        expectedRevision: null,
+      });
+    });
     return { token, record };
+  }
+
+  async #derivedOf({ tokenId }: TokenRecord): Promise<number> {
+    return readDerived(await this.#vault.getDocument("state", derivedId(tokenId)));
+  }
+
+  /**
+   * Forget what has ended a day ago or earlier, with what was counted of it. That each has ended is on record
+   * then.
+   *
+   * @returns How many they were.
+   */
+  async dropEnded(): Promise<number> {
+    const untilMs = this.#now() - KEPT_MS;
+    let dropped = 0;
+    for (let after: string | undefined; ; ) {
+      const page = await this.#vault.listDocuments("token", {
+        limit: 200,
+        ...(after === undefined ? {} : { after }),
+      });
+      const ended = page.items
+        .map(recordOf)
+        .filter((record) => record !== null && record.expiresAtMs <= untilMs);
+      for (const record of ended as TokenRecord[]) {
+        const { tokenId, expiresAtMs, revokedAtMs } = record;
+        await this.#vault.audit.append({ kind: "token.ended", tokenId, expiresAtMs, revokedAtMs });
+        dropped += 1;
+      }
+      if (ended.length > 0) {
+        await this.#vault.transaction(async (tx) => {
+          for (const { tokenId } of ended as TokenRecord[]) {
+            await tx.deleteDocument("token", tokenId);
+            for (const id of [usageId(tokenId), derivedId(tokenId), rateId(tokenId)]) {
+              await tx.deleteDocument("state", id);
+            }
+          }
+        });
+      }
+      if (page.next === null) return dropped;
+      after = page.next;
+    }
   }
 
   /** Tokens, a page at a time, in the order of their ids. */
@@ -263,6 +322,32 @@ function recordOf(document: SealedDocument | null): TokenRecord | null {
 
 function usageId(tokenId: string): string {
   return `token:${tokenId}`;
+}
+
+function derivedId(tokenId: string): string {
+  return `derived:${tokenId}`;
+}
+
+/** Where the broker keeps what it counts of a token. */
+function rateId(tokenId: string): string {
+  return `rate:token:${tokenId}`;
+}
+
+function readDerived(document: SealedDocument | null): number {
+  if (document === null) return 0;
+  const derived = parseDerived(document.value);
+  if (derived === null) {
+    throw new VaultError("VAULT_FORMAT_UNSUPPORTED", "a token's count is of a newer version");
+  }
+  return derived;
+}
+
+function tooManyDerived(): Problem {
+  return new Problem(
+    "policy_violation",
+    `from one token at most ${DERIVED_MAX} are derived; ask the operator for another`,
+    { reason: "capability_not_granted" },
+  );
 }
 
 function unknownToken(): Problem {
