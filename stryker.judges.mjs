@@ -53,10 +53,14 @@ export const FILES = {
 /** @type {Readonly<Record<string, readonly string[]>>} */
 const MORE = {
   "header-name": ["headers"],
+  "key-ring": ["golden"],
   "file-store": ["store-conformance"],
   journal: ["file-store"],
+  manifest: ["golden"],
   "memory-store": ["store-conformance"],
+  record: ["golden"],
   segment: ["path-rule", "target"],
+  "vault-file": ["golden"],
 };
 
 /** Of `policy`: what is said to callers, and the attacks. */
