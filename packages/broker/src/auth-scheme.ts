@@ -1,4 +1,4 @@
-import { parseEndpointUrl } from "@aivault/policy";
+import { parseEndpointUrl, parseInternalHost } from "@aivault/policy";
 import {
   type AuthScheme,
   HMAC_VALUE_PARTS,
@@ -17,6 +17,9 @@ export interface OperatorMtlsScheme extends MtlsScheme {
   /** Placeholder of the PEM certificates to trust, instead of the public authorities. */
   readonly ca?: string;
 }
+
+/** Tells whether an operator allowed this internal host and port. */
+export type IsInternalAllowed = (host: string, port: number) => boolean;
 
 /** The strategies an operator can write down. */
 const STRATEGIES = [
@@ -52,15 +55,20 @@ const RESERVED_HEADERS: ReadonlySet<string> = new Set([
  * Reads an operator's auth scheme.
  *
  * @param known - The placeholders that secrets are given for.
+ * @param isInternalAllowed - Where a token endpoint may be besides public hosts.
  * @throws {BrokerError} `invalid_request`, naming the member.
  */
-export function parseAuthScheme(json: unknown, known: readonly string[]): AuthScheme {
+export function parseAuthScheme(
+  json: unknown,
+  known: readonly string[],
+  isInternalAllowed: IsInternalAllowed = () => false,
+): AuthScheme {
   const strategy = readChoice(
     (json as { strategy?: unknown } | null)?.strategy,
     "auth.strategy",
     STRATEGIES,
   );
-  const scheme = readScheme(strategy, json, known);
+  const scheme = readScheme(strategy, json, known, isInternalAllowed);
   if (known.length === 0) throw new BrokerError("invalid_request", "the credential has no secret");
   return scheme;
 }
@@ -69,6 +77,7 @@ function readScheme(
   strategy: (typeof STRATEGIES)[number],
   json: unknown,
   known: readonly string[],
+  isInternalAllowed: IsInternalAllowed,
 ): AuthScheme {
   const members = (names: readonly string[]) => readMembers(json, "auth", ["strategy", ...names]);
   const template = (value: unknown, what: string) => {
@@ -258,7 +267,7 @@ function readScheme(
       return {
         strategy,
         grants,
-        tokenUrl: readTokenUrl(auth.get("tokenUrl")),
+        tokenUrl: readTokenUrl(auth.get("tokenUrl"), isInternalAllowed),
         scopeSeparator: readChoice(auth.get("scopeSeparator") ?? " ", "auth.scopeSeparator", [
           " ",
           ",",
@@ -285,12 +294,22 @@ const OAUTH_GRANTS = [
   "account_credentials",
 ] as const;
 
-/** A token endpoint: https, a public name, port 443. `{installationId}` may stand in its path. */
-function readTokenUrl(json: unknown): string {
+/**
+ * A token endpoint: https, and a public name on port 443 or an internal service that is allowed.
+ * `{installationId}` may stand in its path.
+ */
+function readTokenUrl(json: unknown, isInternalAllowed: IsInternalAllowed): string {
   const text = readString(json, "auth.tokenUrl", 2048);
   const filled = text.replaceAll("{installationId}", "0");
-  const host = /^https:\/\/([^/?#]+)/i.exec(filled)?.[1] ?? "";
-  const url = parseEndpointUrl(filled, [host.replace(/:443$/, "")]);
+  const authority = /^https:\/\/([^/?#]+)/i.exec(filled)?.[1] ?? "";
+  const internal = parseInternalHost(/:[0-9]+$/.test(authority) ? authority : `${authority}:443`);
+  const isInternal = internal.ok && isInternalAllowed(internal.value.host, internal.value.port);
+  // Everything behind an internal host is held to the same rules, under a public name in its place.
+  const url = isInternal
+    ? parseEndpointUrl(`https://internal.example${filled.slice(8 + authority.length)}`, [
+        "internal.example",
+      ])
+    : parseEndpointUrl(filled, [authority.replace(/:443$/, "")]);
   if (!url.ok) throw new BrokerError("invalid_request", `auth.tokenUrl: ${url.message}`);
   return text;
 }

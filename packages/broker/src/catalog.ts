@@ -66,7 +66,7 @@ export async function loadCatalog(
     return loaded;
   };
   const credentials = await load("credential", ({ id, value }) => {
-    const document = parseCredentialDocument(value, options.isInternalHost);
+    const document = parseCredentialDocument(value, options);
     if (document.id !== id) throw new BrokerError("invalid_request", "the id is not its own");
     return completeCredential(document, registry);
   });

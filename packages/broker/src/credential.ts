@@ -8,7 +8,7 @@ import {
   type SecretDefinition,
 } from "@aivault/registry";
 import type { JsonValue, Scope } from "@aivault/vault-core";
-import { parseAuthScheme } from "./auth-scheme.ts";
+import { type IsInternalAllowed, parseAuthScheme } from "./auth-scheme.ts";
 import { BrokerError } from "./errors.ts";
 import {
   invalidShape,
@@ -71,12 +71,15 @@ export const CREDENTIAL_ID = /^[a-z0-9][a-z0-9._@/+-]{0,127}$/i;
 /**
  * Reads a credential document.
  *
- * @param isInternalHost - Tells whether an operator allowed this host although it is no public name.
+ * @param internal - What an operator allowed although it is no public name: hosts on any port, and services.
  * @throws {BrokerError} `invalid_request`: it is malformed; the message names the member.
  */
 export function parseCredentialDocument(
   json: unknown,
-  isInternalHost: (host: string) => boolean,
+  internal: {
+    readonly isInternalHost: (host: string) => boolean;
+    readonly isInternalAllowed: IsInternalAllowed;
+  },
 ): CredentialDocument {
   const members = readMembers(json, "the credential", [
     "id",
@@ -100,9 +103,12 @@ export function parseCredentialDocument(
     provider: readCredentialId(members.get("provider"), "provider"),
     origin: readChoice(members.get("origin"), "origin", ["registry", "operator"]),
     alternative: alternative === null ? null : readString(alternative, "alternative"),
-    auth: auth === null ? null : parseAuthScheme(auth, Object.keys(secrets)),
+    auth:
+      auth === null
+        ? null
+        : parseAuthScheme(auth, Object.keys(secrets), internal.isInternalAllowed),
     hosts: readArray(members.get("hosts") ?? [], "hosts", (item, what) =>
-      readHost(item, what, isInternalHost),
+      readHost(item, what, internal.isInternalHost),
     ),
     hostVariables: readStringRecord(members.get("hostVariables") ?? {}, "hostVariables"),
     region: region === null ? null : readString(region, "region", 64),

@@ -30,7 +30,7 @@ export function tokenUrlOf(
 
 /** The host of a token endpoint, whose path may still have an installation to fill in. */
 export function hostOfTokenUrl(tokenUrl: string): string {
-  return new URL(tokenUrl.replaceAll(INSTALLATION, "0")).hostname;
+  return new URL(tokenUrl.replaceAll(INSTALLATION, "0")).hostname.replace(/^\[|\]$/g, "");
 }
 
 /**

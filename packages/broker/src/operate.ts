@@ -74,7 +74,7 @@ export async function createCredential(
       scope,
       createdAtMs: now(),
     } satisfies Record<keyof CredentialDocument, unknown>,
-    options.isInternalHost,
+    options,
   );
   const credential = completeCredential(document, registry);
   for (const secret of found.values()) {

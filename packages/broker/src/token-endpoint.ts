@@ -113,7 +113,7 @@ function exchange(
         method: "POST",
         origin: {
           scheme: "https",
-          host: url.hostname,
+          host: url.hostname.replace(/^\[|\]$/g, ""),
           port: url.port === "" ? 443 : Number(url.port),
           portDeclared: true,
         },

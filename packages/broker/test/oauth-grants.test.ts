@@ -245,6 +245,59 @@ describe("oauth2 that an operator wrote down", () => {
     ).rejects.toMatchObject({ code: "invalid_request" });
   });
 
+  it("G5: asks an internal token endpoint that an operator allowed, and no other", async () => {
+    const sso = "sso.internal";
+    status = 200;
+    provider = await startStandIn([API, sso], (request, response) => {
+      const isApi = request.headers.host === API;
+      response.end(isApi ? "ok" : JSON.stringify({ access_token: "canary-access" }));
+    });
+    const { port } = provider;
+    const allowedInternal = [{ host: sso, port }];
+    harness = await createHarness({
+      hosts: { [API]: port },
+      now: () => nowMs,
+      settings: { allowedInternal },
+      upstream: { allowedInternal, lookUp: () => Promise.resolve(["127.0.0.1"]) },
+    });
+    const document = { clientId: "client", clientSecret: "canary-client-secret" };
+    await harness.broker.createSecret({ name: "LOGIN", value: utf8(JSON.stringify(document)) });
+    const create = (tokenUrl: string) =>
+      harness.broker.createCredential({
+        id: "acme",
+        provider: "acme",
+        secrets: { document: "LOGIN" },
+        hosts: [API],
+        auth: {
+          strategy: "oauth2",
+          grants: ["client_credentials"],
+          tokenUrl,
+          document: "document",
+        },
+      });
+    for (const bad of [
+      `https://${sso}/token`,
+      `https://${sso}:${port + 1}/token`,
+      `https://other.internal:${port}/token`,
+      `http://${sso}:${port}/token`,
+      `https://${sso}:${port}/a/../token`,
+      `https://user@${sso}:${port}/token`,
+      `https://${sso}:${port}/token#x`,
+    ]) {
+      await expect(create(bad)).rejects.toMatchObject({ code: "invalid_request" });
+    }
+    await create(`https://${sso}:${port}/realms/x/token`);
+    await harness.broker.createCapability({
+      id: "acme/read",
+      provider: "acme",
+      host: API,
+      rules: [{ methods: ["GET"], match: "prefix", path: "/" }],
+    });
+    expect((await call()).error).toBeNull();
+    expect(provider.requests[0]?.url).toBe("/realms/x/token");
+    expect(sent()?.headers["authorization"]).toBe("Bearer canary-access");
+  });
+
   it("G4: does not take a pinned secret to a token endpoint of an operator's", async () => {
     provider = await startStandIn([API], (_request, response) => response.end());
     harness = await createHarness();
