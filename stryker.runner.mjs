@@ -79,8 +79,9 @@ function withVariants(add) {
     each:
       (/** @type {readonly unknown[]} */ rows) =>
       (/** @type {string} */ name, /** @type {unknown[]} */ ...rest) => {
+        const areLists = rows.every((row) => Array.isArray(row));
         for (const row of rows) {
-          const values = Array.isArray(row) ? row : [row];
+          const values = areLists ? /** @type {unknown[]} */ (row) : [row];
           const used = values.slice(0, name.match(/%[sdijfo]/g)?.length ?? 0);
           add(format(name, ...used), () => functionOf(rest)(...values));
         }
