@@ -66,13 +66,16 @@ let failed = false;
 let table = "";
 for (const one of name === undefined ? Object.keys(FILES) : [name]) {
   const found = mutate(one, chosen.length > 0 ? chosen : (FILES[one] ?? []));
-  failed ||= found === null;
+  if (found === null) {
+    failed = true;
+    continue;
+  }
   table +=
     `| ${one} | mutants | killed | timed out | survived | not covered | score |\n` +
     "| --- | --- | --- | --- | --- | --- | --- |\n";
   /** @type {Counts} */
   const sum = {};
-  for (const [file, counts] of found ?? []) {
+  for (const [file, counts] of found) {
     for (const [status, count] of Object.entries(counts)) sum[status] = (sum[status] ?? 0) + count;
     const { row: line, score } = row(file, counts);
     table += line;
