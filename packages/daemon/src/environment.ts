@@ -3,7 +3,8 @@
  *
  * Variables that change how Node itself runs have done so before our first line: with one of those we
  * do not start. Those that are read later are taken away. Proxies and certificate authorities for
- * upstream calls never come from here at all: they are sealed settings.
+ * upstream calls never come from here at all: an internal service's authority is a sealed setting, and there is
+ * none for a proxy.
  */
 
 import { DaemonError } from "./errors.ts";
