@@ -15,6 +15,9 @@ import {
 } from "./harness.mjs";
 
 const FAULTS = ["restart", "reset", "reset-mid-body", "hang-mid-body", "status:500", "big:5000000"];
+/** On a machine with much else to do a handshake may take longer than it may; few do, and each is told. */
+const BUSY = /"upstream_unreachable".*within 5000 ms/;
+const BUSY_SHARE_MAX = 0.01;
 /** The share of the run after which growth counts, and the shortest run for which it does. */
 const WARM = 0.4;
 const FITTED_MINUTES = 10;
@@ -27,7 +30,7 @@ await script("soak", async (verdict, flag) => {
   const daemon = heapMiB > 0 ? { node: [`--max-old-space-size=${heapMiB}`] } : {};
   const rig = await Rig.make({ daemon });
   try {
-    const counts = { served: 0, faults: 0, restarts: 0, wrong: 0 };
+    const counts = { served: 0, busy: 0, faults: 0, restarts: 0, wrong: 0 };
     /** @type {Set<string>} */
     const seen = new Set();
     /** @type {number[]} */
@@ -58,6 +61,10 @@ await script("soak", async (verdict, flag) => {
             headers: { ...headers, authorization },
             timeoutMs: 60_000,
           });
+          if (BUSY.test(answer.text)) {
+            counts.busy += 1;
+            return;
+          }
           if (answer.status !== 200) throw new Error(`${answer.status} ${answer.text}`);
         }
         counts.served += 1;
@@ -138,6 +145,11 @@ await script("soak", async (verdict, flag) => {
       counts.wrong === 0,
       [...seen].slice(0, 5).join("; "),
     );
+    verdict.expect(
+      "hardly anybody finds no connection in time",
+      counts.busy <= counts.served * BUSY_SHARE_MAX,
+      `${counts.busy}`,
+    );
     const fitted = samples.slice(Math.floor(samples.length * WARM));
     const mibSlope = slope(fitted.map(({ hours, mib }) => [hours, mib]));
     const openSlope = slope(fitted.map(({ hours, open }) => [hours, open]));
@@ -145,7 +157,7 @@ await script("soak", async (verdict, flag) => {
     if (minutes >= FITTED_MINUTES) {
       const most = Math.max(1, 60 / minutes) * 8;
       verdict.expect("memory does not grow", mibSlope < most, `${mibSlope.toFixed(1)} MiB an hour`);
-      verdict.expect("descriptors do not", Math.abs(openSlope) < most, `${openSlope.toFixed(1)}`);
+      verdict.expect("descriptors do not", openSlope < most, `${openSlope.toFixed(1)}`);
     }
     const grown = (last?.mib ?? 0) - (begun?.mib ?? 0);
     verdict.expect("memory stays within 150 MiB of what it was", grown < 150, `${grown} MiB`);
