@@ -38,6 +38,7 @@ describe("matchesCapability", () => {
     ["*/*", "ab"],
     ["**", "a/b"],
     ["a*b*b", "ab"],
+    ["a*a*c", "axc"],
     ["a*c*b", "acc"],
     ["a*x*b", "ab"],
     ["", "a"],

@@ -20,7 +20,6 @@ export function matchesCapability(pattern: string, id: string): boolean {
   if (pattern === "*") return true;
   const [head = "", ...rest] = pattern.split("*");
   if (!id.startsWith(head)) return false;
-  if (rest.length === 0) return id === head;
   let position = head.length;
   for (const [index, piece] of rest.entries()) {
     const isLast = index === rest.length - 1;

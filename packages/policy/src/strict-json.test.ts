@@ -98,6 +98,22 @@ describe("parseStrictJson", () => {
     expect(parseStrictJson(Uint8Array.from(bytes))).toMatchObject(invalid);
   });
 
+  it("knows a byte order mark from what only begins like one", () => {
+    const message = (...bytes: number[]) => {
+      const parsed = parseStrictJson(Uint8Array.from(bytes));
+      return parsed.ok ? null : parsed.message;
+    };
+    expect(message(0xef, 0xbb, 0xbf, 0x31)).toBe("the JSON text begins with a byte order mark");
+    for (const bytes of [
+      [0xe1, 0xbb, 0xbf],
+      [0xef, 0xbc, 0xbf],
+      [0xef, 0xbb, 0xbe],
+    ]) {
+      expect(message(...bytes)).toBe("not acceptable JSON at character 0: expected a value");
+    }
+    expect(message(0x22, 0xc2, 0xbf, 0x22)).toBeNull();
+  });
+
   it("stops at its bounds", () => {
     expect(parse("[[1]]", { depthMax: 2 }).ok).toBe(true);
     expect(parse("[[1]]", { depthMax: 1 })).toMatchObject(invalid);
