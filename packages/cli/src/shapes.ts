@@ -151,6 +151,7 @@ export function statusShape(status: WireStatus): Record<string, unknown> {
       pid: status.pid,
       allowedInternal: status.allowedInternal,
     },
+    setAside: status.setAside,
   };
 }
 

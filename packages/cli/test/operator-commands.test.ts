@@ -54,9 +54,25 @@ const status = {
   },
   operatorPassphrase: false,
   allowedInternal: [],
+  setAside: [],
   paths: { root: "/v", socket: "/s", operatorSocket: "/o" },
 };
 const STATUS = "GET /aivault/status";
+
+describe("aivault status", () => {
+  it("names internal services, and what is set aside", async () => {
+    const { env } = await start({
+      [STATUS]: {
+        ...status,
+        allowedInternal: ["build.internal:8443"],
+        setAside: [{ kind: "capability", id: "old/jobs", problem: "the host is not public" }],
+      },
+    });
+    const shown = await aivault(["status"], { env, columns: 80 });
+    expect(shown.stdout).toMatch(/Internal +build\.internal:8443/);
+    expect(shown.stderr).toContain("the capability old/jobs is not used: the host is not public");
+  });
+});
 
 describe("what destroys something", () => {
   const purge = { "POST /aivault/secrets/A/purge": afterConfirmation({}) };

@@ -600,6 +600,13 @@ export interface WireAuditEntry {
   readonly event: { readonly kind: string; readonly [field: string]: unknown };
 }
 
+/** A credential, capability, policy or binding that no longer fits the registry or the settings. */
+export interface WireSetAside {
+  readonly kind: string;
+  readonly id: string;
+  readonly problem: string;
+}
+
 export interface WireStatus {
   readonly version: string;
   readonly protocol: number;
@@ -622,6 +629,8 @@ export interface WireStatus {
   readonly operatorPassphrase: boolean | null;
   /** Internal services that may be reached, as `host:port`; null while the vault is locked. */
   readonly allowedInternal: readonly string[] | null;
+  /** What an operator made and is not used, and why; null while the vault is locked. */
+  readonly setAside: readonly WireSetAside[] | null;
   readonly paths: {
     readonly root: string;
     readonly socket: string;

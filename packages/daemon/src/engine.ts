@@ -5,6 +5,7 @@ import {
   Broker,
   createUndiciUpstream,
   type LookUp,
+  type QuarantinedDocument,
   type UndiciUpstream,
   type Upstream,
 } from "@aivault/broker";
@@ -154,6 +155,12 @@ export class Engine {
 
   get settings(): DaemonSettings {
     return this.#settings;
+  }
+
+  /** What operators made and is not used, and why; null while the vault is locked. To look is no use of it. */
+  async setAside(): Promise<readonly QuarantinedDocument[] | null> {
+    if (this.#locking || this.#vault.status().locked) return null;
+    return (await this.#broker?.quarantined()) ?? null;
   }
 
   async changeSettings(change: Partial<DaemonSettings>): Promise<DaemonSettings> {

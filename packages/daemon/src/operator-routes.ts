@@ -47,6 +47,7 @@ async function describeStatus(services: Services): Promise<WireStatus> {
     allowedInternal: vault.status().locked
       ? null
       : engine.settings.allowedInternal.map(({ service }) => service),
+    setAside: await engine.setAside(),
     paths: { root, socket, operatorSocket },
   };
 }

@@ -171,6 +171,11 @@ describe("an internal service", () => {
     await set([]);
     const refused = await invoke("read");
     expect([refused.status, refused.json.error]).toEqual([404, "capability_not_found"]);
+    const { setAside } = (await operate("GET", "/aivault/status")).json;
+    expect(setAside).toEqual([
+      { kind: "credential", id: "build", problem: expect.stringContaining("localhost") },
+      { kind: "capability", id: "build/read", problem: expect.stringContaining("localhost") },
+    ]);
     await set([{ service: `localhost:${port}`, ca }]);
     expect((await invoke("read")).status).toBe(200);
     expect(connections).toBe(before + 1);

@@ -53,7 +53,7 @@ async function clock({ session }: Context): Promise<readonly Finding[]> {
 
 const CLOCK_SLACK_MS = 5_000;
 
-function vaultState({ vault }: WireStatus): readonly Finding[] {
+function vaultState({ vault, setAside }: WireStatus): readonly Finding[] {
   return [
     vault.locked
       ? warning("lock", "the vault is locked; nothing can be invoked", "`aivault unlock`")
@@ -67,6 +67,9 @@ function vaultState({ vault }: WireStatus): readonly Finding[] {
             "restore them from a backup",
           ),
         ]),
+    ...(setAside ?? []).map(({ kind, id, problem }) =>
+      warning("records", `the ${kind} ${id} is not used: ${problem}`, "make it anew, or delete it"),
+    ),
   ];
 }
 

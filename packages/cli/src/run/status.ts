@@ -60,6 +60,9 @@ function printStatus(context: Context, status: WireStatus): void {
   ]);
   section(context, "Paths", [["Root", paths.root]]);
   if (vault.locked) out.note("`aivault unlock` opens it again");
+  for (const { kind, id, problem } of status.setAside ?? []) {
+    out.warn(`the ${kind} ${id} is not used: ${problem}`);
+  }
   if (vault.quarantined.length > 0) {
     out.warn(`set aside because they do not authenticate: ${vault.quarantined.join(", ")}`);
   }

@@ -307,6 +307,7 @@ export const status = z.object({
   }),
   operatorPassphrase: z.nullable(z.boolean()),
   allowedInternal: z.nullable(texts),
+  setAside: z.nullable(z.array(z.object({ kind: text, id: text, problem: text }))),
   paths: z.object({ root: text, socket: text, operatorSocket: text }),
 }) satisfies z.ZodType<WireStatus>;
 

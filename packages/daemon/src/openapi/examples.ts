@@ -174,6 +174,7 @@ export const STATUS = {
   },
   operatorPassphrase: false,
   allowedInternal: ["build.internal:8443"],
+  setAside: [],
   paths: {
     root: "/home/owner/.aivault/data/vault",
     socket: "/home/owner/.aivault/run/aivaultd.sock",
