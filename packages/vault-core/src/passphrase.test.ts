@@ -1,3 +1,4 @@
+import { argon2id } from "@noble/hashes/argon2.js";
 import { describe, expect, it } from "vitest";
 import { encodeBase64, encodeUtf8 } from "./bytes.ts";
 import {
@@ -6,6 +7,7 @@ import {
   DEFAULT_COSTS,
   derivePassphraseKey,
   passphraseKeyProvider,
+  portableArgon2id,
   SALT_BYTES,
 } from "./passphrase.ts";
 
@@ -79,6 +81,7 @@ describe("derivePassphraseKey", () => {
     ["that is not base64", "?".repeat(24)],
     ["that is a number", 7],
     ["that is not there", undefined],
+    ["that is a list", [stored.salt]],
   ])("computes nothing with a salt %s", async (_, wrong) => {
     const { calls, key } = derive({ salt: wrong });
     await expect(key).rejects.toEqual(code("VAULT_KEY_UNAVAILABLE"));
@@ -90,6 +93,15 @@ describe("derivePassphraseKey", () => {
     const { calls, key } = derive({ salt: encodeBase64(new Uint8Array(17)) });
     await key;
     expect(calls[0]?.[1]).toEqual(new Uint8Array(17));
+  });
+});
+
+describe("portableArgon2id", () => {
+  it("is Argon2id with the costs it is given, and gives 32 bytes", async () => {
+    const costs = { memoryKib: 16, passes: 2, lanes: 2 };
+    const key = await portableArgon2id(passphrase, salt, costs);
+    expect(key).toEqual(argon2id(passphrase, salt, { m: 16, t: 2, p: 2, dkLen: 32 }));
+    expect(await portableArgon2id(passphrase, salt, { ...costs, passes: 3 })).not.toEqual(key);
   });
 });
 
