@@ -61,6 +61,7 @@ export const ALL_SCENARIOS = [
   "backup",
   "restore",
   "restore:over",
+  "restore:within",
   "invocation",
   "invocation:disk",
   "audit",

@@ -16,7 +16,12 @@ const backupFile = (root) => path.join(root, "vault.backup");
 const isThere = (directory) => fs.existsSync(directory) && fs.readdirSync(directory).length > 0;
 
 async function restore({ root, scenario }, overwrite = scenario.over) {
-  const { core, keyProvider } = await newWorld(root, scenario, "restore", { directory: null });
+  const world = await newWorld(root, scenario, "restore", { directory: null });
+  const { core } = world;
+  const told = path.dirname(path.dirname(world.keyProvider.config.path));
+  const keyProvider = scenario.within
+    ? core.fileKeyProvider(path.join(told, "vault", "keys", "kek.key"))
+    : world.keyProvider;
   const options = { ...backupKey(), keyProvider, overwrite };
   await core.restoreBackupFile(backupFile(root), vaultDirectory(root), options);
 }
@@ -102,7 +107,8 @@ export const restoreSubject = {
     }
     // What was interrupted can be done again, and takes away what it left.
     await restore(world, true);
-    const { vault } = await describeAll(world, (one) => requireSound(one, verdict));
+    const look = (one) => requireSound(one, verdict);
+    const vault = await contents(world, vaultDirectory(root), look);
     if (JSON.stringify(vault) !== JSON.stringify(scenario.restored(verdict))) {
       verdict.problems.push("restoring again does not bring back what was backed up");
     }

@@ -12,6 +12,7 @@ const durable = {
 };
 
 export const scenario = () => ({
+  observe: ({ vault }) => vault.auditDurability,
   setup: (world) => append(0).run(world),
   steps: [{ ...append(1), lasts: "process" }, durable, append(2), append(3)],
 });

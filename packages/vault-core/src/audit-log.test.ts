@@ -416,6 +416,20 @@ describe("audit log", () => {
     expect(await again.audit.verify()).toMatchObject({ ok: true, entries: 3 });
   });
 
+  it("G18: brings what was only written to the disk when the setting asks for it", async () => {
+    let syncs = 0;
+    class Counting extends MemoryStore {
+      override async syncLogs() {
+        syncs += 1;
+      }
+    }
+    const vault = await createVault(new Counting());
+    await vault.audit.append({ kind: "a" });
+    expect(syncs).toBe(0);
+    await vault.setAuditDurability("disk");
+    expect(syncs).toBeGreaterThan(0);
+  });
+
   it("waits for the disk when the sealed setting says so", async () => {
     const asked: LogDurability[] = [];
     class Recording extends MemoryStore {

@@ -530,7 +530,7 @@ export class Vault {
     return this.#requireSession().tree.root.audit.durability;
   }
 
-  /** Changes {@link auditDurability}. */
+  /** Changes {@link auditDurability}. With "disk", all that was appended before is on the disk, too, after this. */
   setAuditDurability(durability: LogDurability): Promise<void> {
     return this.#exclusive(async () => {
       const session = await this.#settled();
@@ -539,6 +539,8 @@ export class Vault {
         await this.#commit(session, [], { audit: { ...audit, durability } });
         session.audit.durability = durability;
       }
+      // G18: an entry that must last is not worth much while one before it can go.
+      if (durability === "disk") await session.audit.flush();
     });
   }
 

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import {
@@ -44,6 +44,26 @@ describe("backup files", () => {
       true,
     ]);
     expect(readdirSync(directory)).toHaveLength(5);
+  });
+
+  it("G20: a vault is restored together with a key file below it, and gives way with it", async () => {
+    const { place, vault, file, secretId } = await backedUp();
+    await createBackupFile(vault, file, key);
+    await vault.close();
+    const keyFile = join(place("b"), "keys", "kek.key");
+    const options = { ...key, keyProvider: fileKeyProvider(keyFile), overwrite: true };
+    await restoreBackupFile(file, place("b"), options);
+    const first = readFileSync(keyFile, "utf8");
+    await restoreBackupFile(file, place("b"), options);
+    const restored = await openVault(await openFileStore(place("b")), fileKeyProvider(keyFile));
+    expect(await readSecret(restored, secretId)).toBe("before");
+    await restored.close();
+    const [moved = ""] = readdirSync(place(".")).filter((name) => name.startsWith("b.replaced-"));
+    const movedKey = join(place(moved), "keys", "kek.key");
+    expect(readFileSync(movedKey, "utf8")).toBe(first);
+    const old = await openVault(await openFileStore(place(moved)), fileKeyProvider(movedKey));
+    expect(await readSecret(old, secretId)).toBe("before");
+    await old.close();
   });
 
   it("G20: a restore takes away what one to the same place left when it was killed", async () => {

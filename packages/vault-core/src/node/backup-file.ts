@@ -1,6 +1,6 @@
-import { createReadStream, readdirSync } from "node:fs";
+import { createReadStream, readdirSync, realpathSync } from "node:fs";
 import { link, open, rm, unlink } from "node:fs/promises";
-import { basename, dirname, resolve } from "node:path";
+import { basename, dirname, isAbsolute, join, relative, resolve, sep } from "node:path";
 import { type BackupKey, type BackupSummary, restoreBackup, verifyBackup } from "../backup.ts";
 import { VaultError } from "../errors.ts";
 import type { KeyProvider } from "../key-provider.ts";
@@ -9,6 +9,7 @@ import { Vault } from "../vault.ts";
 import { systemArgon2id } from "./argon2id.ts";
 import { openFileStore } from "./file-store.ts";
 import { renameDurably, requireDirectory, storeError, syncDirectory } from "./file-system.ts";
+import { fileKeyProvider } from "./key-file.ts";
 import { systemRandom } from "./random.ts";
 import { collectSiblings, forgetSibling, temporarySibling } from "./temporary-sibling.ts";
 
@@ -71,7 +72,8 @@ export async function verifyBackupFile(path: string, key: BackupKey): Promise<Ba
 /**
  * Restores a backup to a directory, under the key of a key provider. It is put together and verified
  * beside the directory, audit log included, and takes its name last. Killed between the two renames, the
- * vault that was there is whole under its new name.
+ * vault that was there is whole under its new name. A key file below the directory is made anew, and
+ * comes and goes with it.
  *
  * @param options - `overwrite`: a vault that is there is renamed to `<directory>.replaced-<time>`,
  *   never deleted; it must not be in use. Default: false.
@@ -89,7 +91,8 @@ export async function restoreBackupFile(
   collectSiblings(target);
   const staging = temporarySibling(target, "restoring");
   try {
-    const summary = await restoreTo(staging, path, options);
+    const keyProvider = within(target, staging, options.keyProvider);
+    const summary = await restoreTo(staging, path, { ...options, keyProvider });
     await takePlace(staging, target);
     return summary;
   } catch (error) {
@@ -111,6 +114,26 @@ async function takePlace(staging: string, target: string): Promise<void> {
   } catch (error) {
     if (!isOccupied(target)) await renameDurably(replaced, target).catch(() => {});
     throw error;
+  }
+}
+
+/** G20: a key file below the directory is made below `staging`, so that no vault is ever without it. */
+function within(target: string, staging: string, provider: KeyProvider): KeyProvider {
+  const { config } = provider;
+  if (config.kind !== "file") return provider;
+  const place = relative(realPath(target), realPath(config.path));
+  if (place.split(sep)[0] === ".." || isAbsolute(place)) return provider;
+  const staged = fileKeyProvider(join(staging, place));
+  return { config, create: (random) => staged.create(random), obtain: () => staged.obtain(config) };
+}
+
+/** Without links, as far as it is there. */
+function realPath(path: string): string {
+  try {
+    return realpathSync(path);
+  } catch {
+    const parent = dirname(path);
+    return parent === path ? path : join(realPath(parent), basename(path));
   }
 }
 
