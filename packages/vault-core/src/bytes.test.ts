@@ -11,6 +11,7 @@ import {
   encodeBase64Codes,
   encodeHex,
   encodeUtf8,
+  encodeUtf8Into,
   equalBytes,
   wipe,
 } from "./bytes.ts";
@@ -102,6 +103,9 @@ describe("text of bytes", () => {
     const text = "\ufeffaé密🔑\u0000";
     expect(encodeUtf8(text)).toEqual(new Uint8Array(Buffer.from(text)));
     expect(decodeUtf8(encodeUtf8(text))).toBe(text);
+    const target = new Uint8Array(8).fill(0xee);
+    expect(encodeUtf8Into("a密", target, 2)).toBe(4);
+    expect(target).toEqual(Uint8Array.of(0xee, 0xee, 0x61, 0xe5, 0xaf, 0x86, 0xee, 0xee));
     for (const bytes of [[0xff], [0xc0, 0xaf], [0xed, 0xa0, 0x80], [0xe2, 0x82]]) {
       expect(() => decodeUtf8(Uint8Array.from(bytes))).toThrow(TypeError);
     }

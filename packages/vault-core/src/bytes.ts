@@ -39,8 +39,10 @@ export function concatBytes(...parts: readonly Uint8Array[]): Uint8Array {
 export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
   if (a.length !== b.length) return false;
   let difference = 0;
-  for (let index = 0; index < a.length; index += 1) {
-    difference |= (a[index] as number) ^ (b[index] as number);
+  let index = 0;
+  for (const byte of a) {
+    difference |= byte ^ (b[index] as number);
+    index += 1;
   }
   return difference === 0;
 }

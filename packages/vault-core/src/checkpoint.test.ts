@@ -4,6 +4,7 @@ import type { AuditEvent } from "./audit-entry.ts";
 import { encodeBase64, encodeUtf8 } from "./bytes.ts";
 import {
   auditPublicKey,
+  CHECKPOINT,
   type Checkpoint,
   checkpointEvent,
   foldLine,
@@ -128,6 +129,10 @@ describe("verifyCheckpoints", () => {
     }, vault);
   const broken = (seq: number, problem: string) => ({ ok: false, seq, problem });
 
+  it("looks at entries of one kind", () => {
+    expect(CHECKPOINT).toBe("audit.checkpoint");
+  });
+
   it("says from where to where a log is vouched for", async () => {
     const lines = log(numbers(1, 9), { 4: { toSeq: 3 }, 7: { fromSeq: 4 } });
     expect(await judge(lines)).toEqual({ ok: true, firstSeq: 1, toSeq: 6, checkpoints: 2 });
@@ -176,6 +181,7 @@ describe("verifyCheckpoints", () => {
       (checkpoint) => ({ ...signed(checkpoint), signature: "" }),
       (checkpoint) => ({ ...signed(checkpoint), signature: "?" }),
       (checkpoint) => ({ ...signed(checkpoint), signature: 1 }),
+      (checkpoint) => ({ ...signed(checkpoint), signature: [signed(checkpoint).signature] }),
       (checkpoint) => ({ ...signed(checkpoint), signature: encodeBase64(new Uint8Array(64)) }),
       (checkpoint) => ({ ...signed(checkpoint), signature: encodeBase64(new Uint8Array(63)) }),
       (checkpoint) => ({ ...signed(checkpoint), checkpoint: { ...checkpoint, firstSeq: 2 } }),
@@ -187,6 +193,17 @@ describe("verifyCheckpoints", () => {
         broken(3, "checkpoint 3 has no valid signature"),
       );
     }
+  });
+
+  it("G18: takes no key that every signature fits, as looser rules than RFC 8032's do", async () => {
+    // The neutral element, as key and in the signature, with zero behind it.
+    const neutral = new Uint8Array(32).with(0, 1);
+    const signature = encodeBase64(new Uint8Array(64).with(0, 1));
+    const sign = (checkpoint: Checkpoint) => ({ ...checkpointEvent(checkpoint, seed), signature });
+    const lines = log(numbers(1, 4), { 3: {} }, sign);
+    expect(await judge(lines, { vaultId: VAULT, publicKey: neutral })).toEqual(
+      broken(3, "checkpoint 3 has no valid signature"),
+    );
   });
 
   it.each([
@@ -260,15 +277,17 @@ describe("verifyCheckpoints", () => {
 
   it("G18: sees that the log is another one when it is read again", async () => {
     const good = log(numbers(1, 4), { 4: {} });
-    let reads = 0;
-    const shrinking = await verifyCheckpoints(
-      async function* () {
-        reads += 1;
-        if (reads === 1) yield* good;
-      },
-      { vaultId: VAULT, publicKey },
-    );
-    expect(shrinking).toEqual(broken(1, "entries 1 to 3 are not those that were signed"));
+    for (const later of [[], [encodeUtf8("x\n")], good.slice(1)]) {
+      let reads = 0;
+      const changing = await verifyCheckpoints(
+        async function* () {
+          reads += 1;
+          yield* reads === 1 ? good : later;
+        },
+        { vaultId: VAULT, publicKey },
+      );
+      expect(changing).toEqual(broken(1, "entries 1 to 3 are not those that were signed"));
+    }
   });
 });
 
