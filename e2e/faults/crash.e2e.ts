@@ -8,6 +8,7 @@ describe("a process that is stopped, or a machine that loses power, at any file 
     ["rotating a value", "rotate"],
     ["deleting a secret", "delete"],
     ["replacing the vault's key", "rotate-master:1"],
+    ["putting a backup in place of a vault", "restore:over"],
   ] as const)(
     "G20: while %s loses nothing acknowledged and leaves a vault that opens",
     PATIENCE,

@@ -251,7 +251,7 @@ class Worker {
    */
   async judge(tree, { acked, started, rebooted = false, fresh = false, keep }) {
     const key = `${rebooted} ${digestTree(tree ?? readTree(this.root))}`;
-    const again = this.verdicts.has(key);
+    const again = !fresh && this.verdicts.has(key);
     if (!again) {
       const request = {
         scenario: this.scenario,
