@@ -14,6 +14,7 @@ const GUARANTEES: Readonly<Record<string, string>> = {
   envelope: "G22",
   redactor: "G9",
   host: "G5",
+  members: "G9",
 };
 
 describe("fuzzing", () => {

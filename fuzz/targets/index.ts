@@ -3,6 +3,7 @@ import { envelopeTarget } from "./envelope.ts";
 import { headersTarget } from "./headers.ts";
 import { hostTarget } from "./host.ts";
 import { jsonTarget } from "./json.ts";
+import { membersTarget } from "./members.ts";
 import { pathTarget } from "./path.ts";
 import { redactorTarget } from "./redactor.ts";
 
@@ -14,4 +15,5 @@ export const TARGETS: readonly AnyTarget[] = [
   envelopeTarget,
   redactorTarget,
   hostTarget,
+  membersTarget,
 ].map((target) => target as AnyTarget);
