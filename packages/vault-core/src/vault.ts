@@ -535,12 +535,17 @@ export class Vault {
     return this.#exclusive(async () => {
       const session = await this.#settled();
       const { audit } = session.tree.root;
+      // G18: an entry that must last is not worth much while one before it can go. So the setting follows
+      // what was written before it, and what is written meanwhile follows the setting.
+      const settle = async () => {
+        if (durability === "disk") await session.audit.flush();
+      };
+      await settle();
       if (audit.durability !== durability) {
         await this.#commit(session, [], { audit: { ...audit, durability } });
         session.audit.durability = durability;
       }
-      // G18: an entry that must last is not worth much while one before it can go.
-      if (durability === "disk") await session.audit.flush();
+      await settle();
     });
   }
 
