@@ -11,6 +11,7 @@ const SCRIPTS = [
   ["G20: loses nothing acknowledged when it is killed", "kill.mjs", "--seconds", "5"],
   ["G12: lets nothing live again when the clock is put back", "clock.mjs", "--jumps", "2"],
   ["takes no broken answer for a whole one, and no impostor", "upstream.mjs", "--repeats", "2"],
+  ["lets nothing old pass once a change is acknowledged", "change.mjs", "--rounds", "10"],
   ["goes on where it was stopped", "suspend.mjs", "--seconds", "2"],
   ["works on and on", "soak.mjs", "--minutes", "0.1", "--rate", "20", "--fault-every", "1"],
 ] as const;

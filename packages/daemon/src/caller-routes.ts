@@ -15,15 +15,15 @@ import { showToken } from "./tokens/token-record.ts";
 import type { TokenChain } from "./tokens/token-store.ts";
 import { websocket } from "./websocket/websocket-route.ts";
 
-const health: Handler = ({ query }, { vault, version }) => {
+const health: Handler = ({ query }, { engine, version }) => {
   parseQuery(query, noQuery);
-  return ok({ ok: true, locked: vault.status().locked, version } satisfies WireHealth);
+  return ok({ ok: true, locked: engine.locked, version } satisfies WireHealth);
 };
 
 const whoami: Handler = async (exchange, services) => {
   parseQuery(exchange.query, noQuery);
   // Also while locked, for whoever brings no token: it says nothing that the vault holds.
-  const chain = services.vault.status().locked ? null : await admit(exchange, services);
+  const chain = services.engine.locked ? null : await admit(exchange, services);
   const { kind, transport, uid } = exchange.principal;
   const token = chain === null ? {} : { token: showToken(chain[0]) };
   return ok({ principal: kind, transport, uid, ...token } satisfies WireWhoami);

@@ -84,6 +84,8 @@ export class Engine {
   #overrides: DevelopmentOverrides | null = null;
   #settings: DaemonSettings = DEFAULT_SETTINGS;
   #locking = false;
+  /** Settings, providers and clock are known, and that the vault is unlocked is on record. */
+  #active = false;
   #unlocking: Promise<unknown> = Promise.resolve();
   #attempts = NO_ATTEMPTS;
   #rotating = false;
@@ -137,9 +139,14 @@ export class Engine {
     return this.#upstream;
   }
 
+  /** Nothing is served: also while the vault is being locked, and until all that unlocking takes is done. */
+  get locked(): boolean {
+    return !this.#active || this.#locking || this.#vault.locked;
+  }
+
   /** @throws {Problem} `vault_locked`. */
   requireUnlocked(): void {
-    if (this.#locking || this.#vault.locked) throw lockedProblem();
+    if (this.locked) throw lockedProblem();
     this.#idleTimer?.refresh();
   }
 
@@ -348,6 +355,7 @@ export class Engine {
   /** After the vault has authenticated itself: only now its development flag means anything. */
   async #activate(kind: Activation): Promise<void> {
     const { env, lookUp, version } = this.#options;
+    this.#active = false;
     try {
       this.#overrides = readDevelopmentOverrides(env, this.#vault.status().dev);
       if (this.#broker === null) {
@@ -384,12 +392,14 @@ export class Engine {
         pid: process.pid,
         failedAttempts: this.#attempts.failures,
       });
+      this.#active = true;
       clearInterval(this.#upkeepTimer);
       this.#upkeepTimer = setInterval(() => void this.#upkeep(), HOUR_MS).unref();
       // A vault that is never open for an hour has nothing too old in it either.
       await this.#dropOld();
       this.#armIdleTimer();
     } catch (error) {
+      this.#active = false;
       this.#vault.lock();
       throw error;
     }
