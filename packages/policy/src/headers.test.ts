@@ -213,6 +213,7 @@ describe("responseHeaders", () => {
     "content-length",
     "connection",
     "alt-svc",
+    "clear-site-data",
     "aivault-error",
     "AIVAULT_ERROR",
     "bad name",

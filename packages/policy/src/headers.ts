@@ -108,9 +108,6 @@ export function responseHeaders(
 const HIDDEN_IN_RESPONSES: ReadonlySet<string> = new Set([
   "alt-svc",
   "clear-site-data",
-  "set-cookie",
-  "set-cookie2",
-  "www-authenticate",
   "x-session",
   "x-session-id",
   "session-id",

@@ -227,6 +227,17 @@ describe("parseInternalHost", () => {
 describe("what decides about a host", () => {
   const long = (length: number) => `${"a".repeat(60)}.`.repeat(4) + "b".repeat(length - 244);
 
+  it.each([
+    "xn---tda.example",
+    "xn--tda-.example",
+    "xn--.example",
+    "xn--a.example",
+    "xn--ab-.example",
+  ])("is not how a label could be read, but how it is written: %s", (host) => {
+    expect(parseHost("xn--tda.example").ok).toBe(true);
+    expect(parseHost(host)).toMatchObject({ code: "invalid_request" });
+  });
+
   it("is that it has at most 253 characters", () => {
     expect(parseHost(long(253))).toEqual({ ok: true, value: long(253) });
     expect(parseHost(long(254))).toEqual(invalid);

@@ -80,8 +80,8 @@ export function parseHost(text: string): Result<string> {
 /** A label is an A-label when its U-label is in normal form and encodes back to it (RFC 5890 §2.3.2.1). */
 function isALabel(label: string): boolean {
   const points = decodePunycode(label.slice(4));
-  if (points === null || points.length === 0 || points.every((point) => point < 128)) return false;
-  if (`xn--${encodePunycode(points)}` !== label) return false;
+  // One of ASCII alone would end in a hyphen, and was refused for it.
+  if (points === null || `xn--${encodePunycode(points)}` !== label) return false;
   const text = String.fromCodePoint(...points);
   if (text.normalize("NFKC") !== text || !isFolded(text)) return false;
   return ALLOWED.test(text) && !/^\p{M}|\p{Default_Ignorable_Code_Point}/u.test(text);

@@ -55,6 +55,21 @@ describe("managedQueryConflict", () => {
   );
 });
 
+describe("how deep a name is looked into", () => {
+  it("is three encodings, which is one more than any server undoes", () => {
+    const name = (percents: string) => `%${percents}61ccess_token=x`;
+    for (const percents of ["", "25", "2525"]) {
+      expect(managedQueryConflict(name(percents), [])).not.toBeNull();
+    }
+    expect(managedQueryConflict(name("252525"), [])).toBeNull();
+  });
+
+  it("is not into question marks that stand inside it", () => {
+    expect(managedQueryConflict("??access_token=x", [])).not.toBeNull();
+    expect(managedQueryConflict("access?_token=x", [])).toBeNull();
+  });
+});
+
 describe("queryPairs", () => {
   it("decodes names and values in order", () => {
     expect(queryPairs("a=b=c&&x+y=%2B&flag&=")).toEqual([
@@ -75,7 +90,12 @@ describe("satisfiesQuery", () => {
       expect(satisfiesQuery(constraint, query)).toBe(false);
     }
     // Where another server would see it twice, or at all.
-    for (const query of ["a=1;op=write&op=read", "op=read;op=write", "op=read&o%2570=write"]) {
+    for (const query of [
+      "a=1;op=write&op=read",
+      "op=read;op=write",
+      "op=read&o%2570=write",
+      "o%2570=read",
+    ]) {
       expect(satisfiesQuery(constraint, query)).toBe(false);
     }
   });

@@ -136,7 +136,7 @@ export function satisfiesQuery(constraint: QueryConstraint, query: string): bool
     const given = pairs.filter(([other]) => other === name);
     const key = nameKey(name);
     const times = seen.filter((keys) => keys.includes(key)).length;
-    if (times !== 1 || given.length !== 1 || given[0]?.[1] !== value) return false;
+    if (times !== 1 || given[0]?.[1] !== value) return false;
   }
   if (constraint.forbidden !== undefined) {
     const forbidden = new Set(constraint.forbidden.map(nameKey));

@@ -78,8 +78,9 @@ function isDotSegment(text: string): boolean {
   return ONLY_DOTS.test(name.replace(INVISIBLE, ""));
 }
 
+/** One more than there are. */
 function count(text: string, letter: string): number {
-  return text.split(letter).length - 1;
+  return text.split(letter).length;
 }
 
 function dotSegment(): Denial {

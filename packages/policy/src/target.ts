@@ -82,6 +82,11 @@ export function parseTarget(raw: string, options: TargetOptions = {}): Result<Ta
   return refused ?? accept({ path, query });
 }
 
+/** Nothing beyond ASCII may stand for itself. */
+function classOf(code: number): number {
+  return CHAR_CLASS[code] ?? 0;
+}
+
 function badCharacter(code: number, at: number): Denial {
   if (code === HASH) return invalid("a path has no fragment: `#` is sent as `%23`");
   return invalid(
@@ -100,7 +105,7 @@ function canonicalPath(raw: string): string | Denial {
   for (let i = 0; i < raw.length; i++) {
     const code = raw.charCodeAt(i);
     if (code !== PERCENT) {
-      if (code > 127 || ((CHAR_CLASS[code] as number) & PATH_CHAR) === 0) {
+      if ((classOf(code) & PATH_CHAR) === 0) {
         return badCharacter(code, i);
       }
       continue;
@@ -109,7 +114,7 @@ function canonicalPath(raw: string): string | Denial {
     if (byte === -1) return badEscape(i);
     path += raw.slice(copied, i);
     path +=
-      byte < 128 && ((CHAR_CLASS[byte] as number) & UNRESERVED) !== 0
+      (classOf(byte) & UNRESERVED) !== 0
         ? String.fromCharCode(byte)
         : `%${raw.slice(i + 1, i + 3).toUpperCase()}`;
     i += 2;
@@ -148,7 +153,7 @@ function checkQuery(query: string, offset: number): Denial | null {
       if (byte === -1) return badEscape(offset + i);
       if (byte > 127) encodedBytes = true;
       i += 2;
-    } else if (code > 127 || ((CHAR_CLASS[code] as number) & QUERY_CHAR) === 0) {
+    } else if ((classOf(code) & QUERY_CHAR) === 0) {
       return badCharacter(code, offset + i);
     }
   }
