@@ -53,7 +53,6 @@ export const FILES = {
 const MORE = {
   "header-name": ["headers"],
   "key-ring": ["golden"],
-  "file-store": ["store-conformance"],
   journal: ["file-store"],
   manifest: ["golden"],
   "memory-store": ["store-conformance"],

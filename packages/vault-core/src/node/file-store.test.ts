@@ -341,8 +341,7 @@ describe("what a file store says", () => {
     const directory = temporaryDirectory();
     const store = await openFileStore(directory);
     const keys = Array.from({ length: 105 }, (_, n) => `k${n}.json`);
-    await store.commit(keys.map((key) => put(key, "")));
-    for (const key of keys) chmodSync(join(directory, key), 0o644);
+    for (const key of keys) writeFileSync(join(directory, key), "", { mode: 0o644 });
     for (const key of keys) await store.get(key);
     expect(store.warnings).toHaveLength(100);
     await store.close();
@@ -352,7 +351,8 @@ describe("what a file store says", () => {
     const directory = temporaryDirectory();
     const store = await openFileStore(directory);
     const keys = Array.from({ length: 1001 }, (_, n) => `k/${n + 1000}.json`);
-    await store.commit([...keys, "vault.json"].map((key) => put(key, "")));
+    await store.commit([put("k/1000.json", ""), put("vault.json", "")]);
+    for (const key of keys) writeFileSync(join(directory, key), "");
     await store.appendLog("2026-01-01.jsonl", 0, encodeUtf8("x"), "written");
     writeFileSync(join(directory, "audit", "x.json"), "");
     writeFileSync(join(directory, "tmp", "x.json"), "");
