@@ -190,12 +190,20 @@ describe("parseStrictJson", () => {
     expect(parse(`"${escaped}"`)).toEqual({ ok: true, value: text });
   });
 
-  it.each(["\\ud800\\ud800", "\\udbff\\ue000", "\\ud83d\\n", "\\udfff", "\\v", "\\U0041", "\\"])(
-    "reads no character in %s",
-    (escaped) => {
-      expect(parse(`"${escaped}"`)).toMatchObject(invalid);
-    },
-  );
+  it.each([
+    "\\ud800\\ud800",
+    "\\udbff\\ue000",
+    "\\ud83d\\n",
+    "\\udc00\\udc00",
+    "\\udfff\\udc00",
+    "\\ud800xudc00",
+    "\\udfff",
+    "\\v",
+    "\\U0041",
+    "\\",
+  ])("reads no character in %s", (escaped) => {
+    expect(parse(`"${escaped}"`)).toMatchObject(invalid);
+  });
 
   it("names a place and never a value", () => {
     const refused = parse('{"a":"hunter2-secret" "b":1}');
