@@ -355,7 +355,6 @@ export class Engine {
   /** After the vault has authenticated itself: only now its development flag means anything. */
   async #activate(kind: Activation): Promise<void> {
     const { env, lookUp, version } = this.#options;
-    this.#active = false;
     try {
       this.#overrides = readDevelopmentOverrides(env, this.#vault.status().dev);
       if (this.#broker === null) {
@@ -411,6 +410,8 @@ export class Engine {
     clearTimeout(this.#idleTimer);
     this.#idleTimer = undefined;
     this.#locking = true;
+    // Until it is activated again: the vault itself is open some moments before that.
+    this.#active = false;
     try {
       await this.#options.abortRunning();
       await this.#vault.audit.append({ kind: "vault.locked", cause, ...this.#leftBehind() });
