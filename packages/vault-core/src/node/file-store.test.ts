@@ -12,8 +12,10 @@ import {
   symlinkSync,
   writeFileSync,
 } from "node:fs";
+import fsPromises from "node:fs/promises";
+import { syncBuiltinESMExports } from "node:module";
 import { basename, join } from "node:path";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, onTestFinished } from "vitest";
 import {
   addSecret,
   CANARY,
@@ -644,5 +646,118 @@ describe("a file store whose disk does not do as it is told", () => {
       code: "VAULT_TAMPERED",
       subject: ".",
     });
+  });
+});
+
+describe("a file store whose disk fails", () => {
+  const put = (key: string, text: string) => ({ key, bytes: encodeUtf8(text) });
+  const failed = (action: string) =>
+    expect.objectContaining({
+      code: "VAULT_STORE_FAILED",
+      subject: "journal",
+      message: `cannot ${action} \`journal\` (EIO)`,
+    });
+  const text = async (store: FileStore, key: string) => {
+    const record = await store.get(key);
+    return record === null ? null : new TextDecoder().decode(record.bytes);
+  };
+
+  /** Lets the next calls for one path fail, as a disk that is going does. */
+  function fail(name: "open" | "unlink", path: string, times: number): void {
+    const original = fsPromises[name] as (...call: unknown[]) => Promise<unknown>;
+    let left = times;
+    const replace = (call: unknown): void => {
+      Object.assign(fsPromises, { [name]: call });
+      syncBuiltinESMExports();
+    };
+    replace(async (...call: unknown[]) => {
+      if (call[0] !== path || left === 0) return original(...call);
+      left -= 1;
+      throw Object.assign(new Error("EIO"), { code: "EIO" });
+    });
+    onTestFinished(() => replace(original));
+  }
+
+  async function opened() {
+    const directory = temporaryDirectory();
+    const store = await openFileStore(directory);
+    await store.commit([put("a.json", "1"), put("b.json", "1")]);
+    return { directory, store };
+  }
+
+  it("G20: takes a commit back whose name on disk is in doubt", async () => {
+    const { directory, store } = await opened();
+    fail("open", directory, 1);
+    await expect(store.commit([put("a.json", "2")])).rejects.toEqual(failed("sync"));
+    expect(readdirSync(directory)).not.toContain("journal");
+    expect(await text(store, "a.json")).toBe("1");
+    await store.commit([put("a.json", "3")]);
+    expect(await text(store, "a.json")).toBe("3");
+    await store.close();
+  });
+
+  it("G20: says nothing before it knows what the disk has, and then goes on", async () => {
+    const reads: ((store: FileStore) => Promise<unknown>)[] = [
+      (store) => text(store, "a.json"),
+      (store) => store.list(""),
+      (store) => store.commit([put("c.json", "1")]),
+    ];
+    for (const read of reads) {
+      const { directory, store } = await opened();
+      fail("open", directory, 3);
+      await expect(store.commit([put("a.json", "2")])).rejects.toEqual(failed("sync"));
+      await expect(read(store)).rejects.toEqual(failed("sync"));
+      await read(store);
+      expect(await text(store, "a.json")).toBe("1");
+      await store.commit([put("a.json", "3")]);
+      expect(readFileSync(join(directory, "a.json"), "utf8")).toBe("3");
+      await store.close();
+    }
+  });
+
+  it("G20: goes by the journal where it could not be taken back", async () => {
+    const { directory, store } = await opened();
+    fail("open", directory, 1);
+    fail("unlink", join(directory, "journal"), 1);
+    await expect(store.commit([put("a.json", "2")])).rejects.toEqual(failed("sync"));
+    expect(readdirSync(directory)).toContain("journal");
+    expect(readFileSync(join(directory, "a.json"), "utf8")).toBe("1");
+    expect(await text(store, "a.json")).toBe("2");
+    await store.commit([put("b.json", "2")]);
+    expect(readFileSync(join(directory, "a.json"), "utf8")).toBe("2");
+    expect(readdirSync(directory)).not.toContain("journal");
+    await store.close();
+  });
+
+  it("G20: keeps the journal until everything is in place, deletes too", async () => {
+    const { directory, store } = await opened();
+    fail("unlink", join(directory, "b.json"), 2);
+    await store.commit([put("a.json", "2"), { key: "b.json", bytes: null }]);
+    expect(readdirSync(directory)).toContain("journal");
+    expect(await text(store, "b.json")).toBeNull();
+    expect((await store.list("")).items).toEqual(["a.json"]);
+    await expect(store.commit([put("c.json", "1")])).rejects.toEqual(failed("apply"));
+    await store.commit([put("c.json", "1")]);
+    expect(readdirSync(directory).filter((name) => name.endsWith(".json"))).toEqual([
+      "a.json",
+      "c.json",
+    ]);
+    expect(readdirSync(directory)).not.toContain("journal");
+    await store.close();
+  });
+
+  it("syncs, cuts, and deletes logs, and keeps marks", async () => {
+    const { store } = await opened();
+    const log = "2026-01-01.jsonl";
+    await store.appendLog(log, 0, encodeUtf8("one\ntorn"), "written");
+    await store.syncLogs();
+    expect(store.syncedLogBytes(log)).toBe(8);
+    await store.truncateLog(log, 4);
+    expect(await store.readLog(log, 0, 9)).toEqual(encodeUtf8("one\n"));
+    await store.deleteLog(log);
+    expect(await store.listLogs()).toEqual([]);
+    store.writeMark("head", encodeUtf8("m"));
+    expect(await store.readMark("head")).toContainEqual(encodeUtf8("m"));
+    await store.close();
   });
 });
