@@ -322,7 +322,8 @@ describe("connectionsMax", () => {
   });
 
   it("is shared by the listeners of a process", () => {
-    expect(connectionsMax(1024, 3)).toBe(164);
+    expect(connectionsMax(1024, 2)).toBe(492);
+    expect(connectionsMax(1024, 4)).toBe(246);
     expect(connectionsMax(64, 100)).toBe(1);
     expect(connectionsMax(null, 3)).toBe(LIMITS.connectionsMax);
   });

@@ -59,7 +59,7 @@ export interface HttpListenerOptions {
   readonly authorities?: ReadonlySet<string>;
   readonly services: Services;
   readonly platform: Platform;
-  /** How many listeners share the descriptors of the process. Default: 1. */
+  /** How many listeners for callers share the descriptors of the process. Default: 1. */
   readonly listeners?: number;
   /** A connection that asked for more than health has closed. */
   readonly onServed?: () => void;
@@ -441,11 +441,11 @@ export function createHttpListener(options: HttpListenerOptions): HttpListener {
 
 /**
  * How many connections a listener takes: each may need another to a provider, and the vault and its audit log
- * must be able to open files whatever callers do. Nor does a flood of one listener close the others.
+ * must be able to open files whatever callers do, on however many listeners at a time.
  */
 export function connectionsMax(descriptorsMax: number | null, listeners = 1): number {
   if (descriptorsMax === null) return LIMITS.connectionsMax;
-  const left = Math.floor((descriptorsMax - LIMITS.descriptorsReserved) / 2 / listeners);
+  const left = Math.floor((descriptorsMax - LIMITS.descriptorsReserved) / Math.max(2, listeners));
   return Math.max(1, Math.min(LIMITS.connectionsMax, left));
 }
 

@@ -214,7 +214,7 @@ async function serveVault(
   };
 
   const optional = [options.listen !== undefined, options.listenTls !== undefined, options.shared];
-  const listenerCount = 2 + optional.filter((isThere) => isThere === true).length;
+  const listenerCount = 1 + optional.filter((isThere) => isThere === true).length;
   const callers = { socket: "caller", routes: callerRoutes, fallback: passthrough } as const;
   const operator = createHttpListener({
     socket: "operator",
