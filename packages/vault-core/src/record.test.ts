@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { open } from "./aead.ts";
 import { decodeBase64, encodeBase64, encodeHex, encodeUtf8 } from "./bytes.ts";
 import { encodeJsonFile, type JsonValue } from "./json.ts";
 import { KeyRing } from "./key-ring.ts";
@@ -159,6 +160,15 @@ describe("a secret's record", () => {
     const free = { ...metadata, scope: { kind: "global" }, pinnedProvider: null } as const;
     const record = sealSecret(free, value, VAULT, ring, systemRandom);
     expect(openSecret(record, free, VAULT, ring)).toEqual(value);
+  });
+
+  it("G11: is bound to no provider by an empty name, which no provider has", () => {
+    const free = { ...metadata, scope: { kind: "global" }, pinnedProvider: null } as const;
+    const record = sealSecret(free, value, VAULT, ring, systemRandom);
+    const bound = ["secret", 1, VAULT, ID, "global", "", "", "", 3];
+    const context = ["aivault/v1/dek", ...bound, ring.currentId];
+    const dek = open(ring.current.dek, context, record.dek as Uint8Array);
+    expect(open(dek, ["aivault/v1/value", ...bound], record.value as Uint8Array)).toEqual(value);
   });
 
   it.each([
