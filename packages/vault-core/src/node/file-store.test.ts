@@ -729,6 +729,17 @@ describe("a file store whose disk fails", () => {
     await store.close();
   });
 
+  it("G20: commits nothing over a journal that could not be taken back", async () => {
+    const { directory, store } = await opened();
+    fail("open", directory, 1);
+    fail("unlink", join(directory, "journal"), 1);
+    await expect(store.commit([put("a.json", "2")])).rejects.toEqual(failed("sync"));
+    await store.commit([put("b.json", "2")]);
+    expect(readFileSync(join(directory, "a.json"), "utf8")).toBe("2");
+    expect(readFileSync(join(directory, "b.json"), "utf8")).toBe("2");
+    await store.close();
+  });
+
   it("G20: keeps the journal until everything is in place, deletes too", async () => {
     const { directory, store } = await opened();
     fail("unlink", join(directory, "b.json"), 2);
