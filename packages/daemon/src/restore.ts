@@ -1,13 +1,8 @@
 /** Backups without a daemon: there may be no vault to open, or one that does not open any more. */
 
-import { dirname, resolve, sep } from "node:path";
+import { resolve, sep } from "node:path";
 import type { BackupSummary, KeyProvider } from "@aivault/vault-core";
-import {
-  fileKeyProvider,
-  restoreBackupFile,
-  systemRandom,
-  verifyBackupFile,
-} from "@aivault/vault-core/node";
+import { restoreBackupFile, verifyBackupFile } from "@aivault/vault-core/node";
 import { chosenKeyProvider, type KeyProviderChoice, requireUsable } from "./key-provider.ts";
 import type { VaultPaths } from "./paths.ts";
 
@@ -34,41 +29,15 @@ export interface RestoreBackupOptions {
  */
 export async function restoreBackup(options: RestoreBackupOptions): Promise<BackupSummary> {
   const { paths, file, passphrase, overwrite = false, env } = options;
-  const provider = chosenKeyProvider(options.keyProvider, paths, env);
+  const keyProvider = chosenKeyProvider(options.keyProvider, paths, env);
   const root = resolve(paths.root);
-  const { config } = provider;
-  const isWithin =
-    config.kind === "file" &&
-    dirname(config.path)
-      .concat(sep)
-      .startsWith(root + sep);
-  if (!isWithin) {
-    await requireUsable(provider);
-    return await restoreBackupFile(file, root, {
-      passphrase,
-      overwrite,
-      keyProvider: provider,
-    });
-  }
-  // The directory is replaced as a whole, and a key file within it would go with the old one. So the key
-  // is made first and put there last; cut off in between, the backup is still there to begin again.
-  const key = systemRandom(32);
-  try {
-    const keyProvider: KeyProvider = {
-      config,
-      create: async () => key.slice(),
-      obtain: async () => key.slice(),
-    };
-    const summary = await restoreBackupFile(file, root, {
-      passphrase,
-      overwrite,
-      keyProvider,
-    });
-    (await fileKeyProvider(config.path).create(() => key.slice())).fill(0);
-    return summary;
-  } finally {
-    key.fill(0);
-  }
+  // A key file below the directory gives way with the vault that is there, and need not be of use.
+  if (!isBelow(root, keyProvider)) await requireUsable(keyProvider);
+  return await restoreBackupFile(file, root, { passphrase, overwrite, keyProvider });
+}
+
+function isBelow(root: string, { config }: KeyProvider): boolean {
+  return config.kind === "file" && config.path.startsWith(root + sep);
 }
 
 /**

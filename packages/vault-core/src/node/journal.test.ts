@@ -86,6 +86,16 @@ describe("a journal", () => {
     expect(() => parseJournal(signed(content))).toThrow(damaged);
   });
 
+  it("whose list of changes is none is damaged, even with a right digest", () => {
+    const [magic] = Buffer.from(journal).toString("latin1").split("\n");
+    for (const header of ["[", "null", "{}", ""]) {
+      const length = Buffer.alloc(4);
+      length.writeUInt32BE(header.length);
+      const content = Buffer.concat([Buffer.from(`${magic}\n`), length, Buffer.from(header)]);
+      expect(() => parseJournal(signed(content)), header).toThrow(damaged);
+    }
+  });
+
   it("that is too short for its parts is damaged, even with a right digest", () => {
     for (const text of ["", "aivault journal 1\n", "aivault journal 1\n123"]) {
       expect(() => parseJournal(signed(Buffer.from(text)))).toThrow(damaged);

@@ -56,12 +56,7 @@ export function parseJournal(journal: Uint8Array): JournalChange[] {
   // The digest vouches for the shape: only serializeJournal gives such bytes, or someone who could
   // as well have written the files; the digests before and after decide whether it may be applied.
   const end = start + content.readUInt32BE(MAGIC.length);
-  const header: {
-    key: string;
-    before: string | null;
-    after: string | null;
-    length: number | null;
-  }[] = JSON.parse(content.toString("utf8", start, end));
+  const header = parseHeader(content.toString("utf8", start, end));
   let offset = end;
   return header.map(({ key, before, after, length }) => {
     if (length === null) return { key, before, after: null, bytes: null };
@@ -70,6 +65,22 @@ export function parseJournal(journal: Uint8Array): JournalChange[] {
     if (digestHex(record) !== after) throw journalError("is damaged");
     return { key, before, after, bytes: record };
   });
+}
+
+function parseHeader(text: string): {
+  readonly key: string;
+  readonly before: string | null;
+  readonly after: string | null;
+  readonly length: number | null;
+}[] {
+  let header: unknown;
+  try {
+    header = JSON.parse(text);
+  } catch {
+    throw journalError("is damaged");
+  }
+  if (!Array.isArray(header)) throw journalError("is damaged");
+  return header;
 }
 
 /** The journal cannot be applied. */
