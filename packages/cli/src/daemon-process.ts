@@ -22,9 +22,13 @@ import type { Environment } from "./output.ts";
 
 // A daemon that dies is noticed at once; this is for a machine that is busy.
 const START_MS = 20_000;
+/** One that serves this vault on another socket would be awaited in vain. */
+const OTHERS_START_MS = 10_000;
 const POLL_MS = 20;
 const LOG_BYTES_MAX = 1024 * 1024;
 const LAST_WORDS_BYTES = 4096;
+/** What a daemon says that finds another one on its vault. */
+const GAVE_WAY = "[DAEMON_ALREADY_RUNNING]";
 
 // G24: the daemon gets no proxy, CA, loader or Node option from whoever happens to start it. What a
 // key provider needs to find its keyring is not an option of Node's.
@@ -105,19 +109,23 @@ export async function startDaemonProcess(location: VaultLocation, env: Environme
     ended = signal === null ? `exited with status ${status}` : `was ended by ${signal}`;
   });
   try {
-    const deadline = Date.now() + START_MS;
+    let deadline = Date.now() + START_MS;
+    let gaveWay = false;
     while (Date.now() < deadline) {
-      if (await isListening(location.operatorSocket)) return;
-      if (ended !== undefined) {
-        // Another command may have started one at the same moment: then ours gave way to it.
-        await sleep(10 * POLL_MS);
-        if (await isListening(location.operatorSocket)) return;
-        throw startError(ended, lastWords(location.logFile, logStart), location);
+      const failure = ended;
+      // The socket that a daemon opens last: who finds it finds all of it.
+      if (await isListening(location.socket)) return;
+      if (failure !== undefined && !gaveWay) {
+        const words = lastWords(location.logFile, logStart);
+        // Another command may have started one at the same moment: ours gave way, and that one is awaited.
+        gaveWay = words.some((line) => line.includes(GAVE_WAY));
+        if (!gaveWay) throw startError(failure, words, location);
+        deadline = Date.now() + OTHERS_START_MS;
       }
       await sleep(POLL_MS);
     }
     throw startError(
-      `did not answer within ${START_MS / 1000} s`,
+      ended ?? `did not answer within ${START_MS / 1000} s`,
       lastWords(location.logFile, logStart),
       location,
     );
