@@ -4,8 +4,6 @@ import type { VaultError } from "./errors.ts";
 
 /** Entries that are written together, and those who wait to hear that they were. */
 export class AuditBatch {
-  /** The log's end before its first entry. */
-  follows: { readonly seq: number; readonly mac: Uint8Array; readonly tsMs: number } = NOTHING;
   #lines = "";
   readonly #waiting: Waiting[] = [];
 
@@ -40,5 +38,3 @@ interface Waiting {
   readonly resolve: (entry: AuditEntry) => void;
   readonly reject: (error: VaultError) => void;
 }
-
-const NOTHING = { seq: 0, mac: new Uint8Array(), tsMs: 0 };

@@ -403,6 +403,43 @@ describe("audit log", () => {
     expect(await vault.audit.verify()).toEqual({ ok: true, entries: 2, gaps: [] });
   });
 
+  it("G18: never lets the head be ahead of the log, not while it is brought to the disk", async () => {
+    const { store, vault } = await createDeferring();
+    const flushed = vault.audit.flush();
+    const pending = vault.audit.append({ kind: "a" });
+    await flushed;
+    // What a process leaves that is killed now.
+    const killed = await openVault(store.clone());
+    expect(await killed.audit.verify()).toEqual({ ok: true, entries: 1, gaps: [] });
+    store.endTurn();
+    expect((await pending).seq).toBe(2);
+    expect(await vault.audit.verify()).toMatchObject({ ok: true, entries: 2 });
+  });
+
+  it("G18: states in a checkpoint what is in the log, and nothing that could not be written", async () => {
+    const { store, vault } = await createDeferring();
+    store.failing = true;
+    const lost = ["a", "b", "c"].map((kind) => vault.audit.append({ kind }));
+    const settled = Promise.allSettled(lost);
+    expect(await vault.audit.checkpoint()).toBeNull();
+    for (const { status } of await settled) expect(status).toBe("rejected");
+  });
+
+  it("G19: appends nothing once it is locked, not even what waited for a repair", async () => {
+    const { store, vault } = await createDeferring();
+    store.failing = true;
+    const lost = vault.audit.append({ kind: "a" });
+    store.endTurn();
+    await expect(lost).rejects.toEqual(code("VAULT_AUDIT_FAILED"));
+    store.failing = false;
+    const late = vault.audit.append({ kind: "b" });
+    vault.lock();
+    await expect(late).rejects.toEqual(code("VAULT_LOCKED"));
+    store.endTurn();
+    const again = await openVault(store.clone());
+    expect(await again.audit.verify()).toEqual({ ok: true, entries: 1, gaps: [] });
+  });
+
   it("G18: writes what was appended before it reads, and before it forgets the key", async () => {
     const { store, vault } = await createDeferring();
     const read = vault.audit.append({ kind: "a" });

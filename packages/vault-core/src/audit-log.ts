@@ -135,13 +135,14 @@ export class ChainedAuditLog implements AuditLog {
   readonly #boot: Uint8Array;
   durability: LogDurability;
 
-  #seq = 0;
-  #mac: Uint8Array = new Uint8Array(32);
+  /** The last entry that was sealed. */
+  #sealed: LogEnd = { seq: 0, mac: new Uint8Array(32), tsMs: 0 };
+  /** The last entry that is in the log; those after it are in {@link #batch}. */
+  #written = this.#sealed;
   #day = 0;
   /** The present segment; {@link segmentName} of the day, which costs too much for each entry. */
   #segment = { day: -1, name: "" };
   #offset = 0;
-  #lastTsMs = 0;
   #syncedSeq = 0;
   /** Entries of the present segment that are not known to be on disk: where each one ends. */
   #unsynced: { seq: number; end: number }[] = [];
@@ -189,7 +190,7 @@ export class ChainedAuditLog implements AuditLog {
 
   /** The last entry's number. */
   get seq(): number {
-    return this.#seq;
+    return this.#sealed.seq;
   }
 
   // Not async: two of these are between every caller and the provider.
@@ -200,7 +201,8 @@ export class ChainedAuditLog implements AuditLog {
   async #appendLater(event: AuditEvent): Promise<AuditEntry> {
     this.#requireOpen();
     while (this.#suspect) await this.#repaired();
-    return this.#seal(event);
+    // The vault may have been locked meanwhile.
+    return this.append(event);
   }
 
   /** Takes an event into the present batch. Entries get their numbers in the order of the calls. */
@@ -213,11 +215,12 @@ export class ChainedAuditLog implements AuditLog {
       if (this.#unsynced.length > 0 || this.#suspect) return this.#appendOn(day, event);
       this.#startDay(day);
     }
-    const clockBack = tsMs < this.#lastTsMs;
-    const unsealed = { seq: this.#seq + 1, tsMs, event, ...(clockBack && { clockBack }) };
+    const last = this.#sealed;
+    const clockBack = tsMs < last.tsMs;
+    const unsealed = { seq: last.seq + 1, tsMs, event, ...(clockBack && { clockBack }) };
     let sealed: ReturnType<typeof sealEntry>;
     try {
-      sealed = sealEntry(unsealed as Omit<AuditEntry, "mac">, this.#mac, this.#entryKey);
+      sealed = sealEntry(unsealed as Omit<AuditEntry, "mac">, last.mac, this.#entryKey);
     } catch (cause) {
       const message = "an audit event must be plain JSON";
       return Promise.reject(new VaultError("VAULT_INVALID_INPUT", message, { cause }));
@@ -227,13 +230,8 @@ export class ChainedAuditLog implements AuditLog {
       const message = `an audit entry is at most ${ENTRY_BYTES_MAX} bytes`;
       return Promise.reject(new VaultError("VAULT_INVALID_INPUT", message));
     }
-    if (this.#batch.isEmpty) {
-      this.#batch.follows = { seq: this.#seq, mac: this.#mac, tsMs: this.#lastTsMs };
-      this.#store.defer?.(() => this.#writeBatch());
-    }
-    this.#seq = entry.seq;
-    this.#mac = mac;
-    this.#lastTsMs = tsMs;
+    if (this.#batch.isEmpty) this.#store.defer?.(() => this.#writeBatch());
+    this.#sealed = { seq: entry.seq, mac, tsMs };
     const written = this.#batch.add(entry, line);
     if (this.#store.defer === undefined) this.#writeBatch();
     return written;
@@ -274,13 +272,14 @@ export class ChainedAuditLog implements AuditLog {
       onDisk = this.#store.appendLog(name, this.#offset, bytes, this.durability);
     } catch (cause) {
       // None of them is in the log, and nobody was told otherwise: their numbers are free again.
-      ({ seq: this.#seq, mac: this.#mac, tsMs: this.#lastTsMs } = batch.follows);
+      this.#sealed = this.#written;
       this.#suspect = true;
       batch.fail(auditFailed(name, cause));
       return;
     }
+    this.#written = this.#sealed;
     this.#offset += bytes.length;
-    this.#unsynced.push({ seq: this.#seq, end: this.#offset });
+    this.#unsynced.push({ seq: this.#written.seq, end: this.#offset });
     this.#noteSynced();
     try {
       this.#writeHead();
@@ -321,11 +320,11 @@ export class ChainedAuditLog implements AuditLog {
 
   #head(): AuditHead {
     return {
-      seq: this.#seq,
+      seq: this.#written.seq,
       syncedSeq: this.#syncedSeq,
       day: this.#day,
       bytes: this.#offset,
-      mac: this.#mac,
+      mac: this.#written.mac,
       boot: this.#boot,
     };
   }
@@ -339,7 +338,7 @@ export class ChainedAuditLog implements AuditLog {
     try {
       await this.#store.syncLogs();
       this.#noteSynced();
-      if (this.#seq > 0 && !this.#closed) this.#writeHead();
+      if (this.#written.seq > 0 && !this.#closed) this.#writeHead();
       await this.#store.syncLogs();
     } catch (cause) {
       throw auditFailed(this.#segmentName(), cause);
@@ -368,6 +367,8 @@ export class ChainedAuditLog implements AuditLog {
   /** After a failed write: cuts off what the failure left, so that the next entry starts a line. */
   #repaired(): Promise<void> {
     this.#repair ??= (async () => {
+      // What was sealed before the failure was seen: it gets into the log now, or fails as well.
+      this.#writeBatch();
       try {
         const name = this.#segmentName();
         const segment = (await this.#store.listLogs()).find((log) => log.name === name);
@@ -376,7 +377,7 @@ export class ChainedAuditLog implements AuditLog {
           throw new Error(`${size} bytes where ${this.#offset} were written`);
         if (size > this.#offset) await this.#store.truncateLog(name, this.#offset);
         await this.#store.syncLogs();
-        if (this.#seq > 0) this.#writeHead();
+        if (this.#written.seq > 0 && !this.#closed) this.#writeHead();
         this.#noteSynced();
         this.#suspect = false;
       } catch (cause) {
@@ -415,7 +416,7 @@ export class ChainedAuditLog implements AuditLog {
     }
     for (const event of findings) await this.append(event);
     // A process killed between an entry and its head leaves the head one behind.
-    if (findings.length === 0 && head !== null && head.seq < this.#seq) this.#writeHead();
+    if (findings.length === 0 && head !== null && head.seq < this.#written.seq) this.#writeHead();
   }
 
   /**
@@ -493,11 +494,11 @@ export class ChainedAuditLog implements AuditLog {
     this.#day = tail.day;
     this.#offset = tail.size;
     const fromHead = head !== null && head.seq > tail.seq;
-    this.#seq = fromHead ? head.seq : tail.seq;
-    this.#mac = fromHead ? head.mac : tail.mac;
-    this.#lastTsMs = tail.tsMs;
-    this.#syncedSeq = Math.min(head?.syncedSeq ?? 0, this.#seq);
-    if (this.#seq > this.#syncedSeq) this.#unsynced.push({ seq: this.#seq, end: this.#offset });
+    const { seq, mac } = fromHead ? head : tail;
+    this.#written = { seq, mac, tsMs: tail.tsMs };
+    this.#sealed = this.#written;
+    this.#syncedSeq = Math.min(head?.syncedSeq ?? 0, seq);
+    if (seq > this.#syncedSeq) this.#unsynced.push({ seq, end: this.#offset });
   }
 
   async #segments(): Promise<{ name: string; day: number; size: number }[]> {
@@ -596,22 +597,23 @@ export class ChainedAuditLog implements AuditLog {
       this.#writeBatch();
       const last = segments.at(-1);
       // A day that began meanwhile is not listed yet.
-      if (this.#seq > 0 && this.#offset > 0 && (last === undefined || last.day < this.#day))
+      if (this.#written.seq > 0 && this.#offset > 0 && (last === undefined || last.day < this.#day))
         continue;
       return {
         segments: segments.map(({ name, day, size }) => ({
           name,
           size: day === this.#day ? this.#offset : size,
         })),
-        head: this.#seq === 0 ? null : serializeAuditHead(this.#head(), this.#headKey),
-        lastSeq: this.#seq,
+        head: this.#written.seq === 0 ? null : serializeAuditHead(this.#head(), this.#headKey),
+        lastSeq: this.#written.seq,
       };
     }
   }
 
   async checkpoint(): Promise<AuditEntry | null> {
     this.#coveredSeq ??= await this.#lastCovered();
-    const last = this.#seq;
+    this.#writeBatch();
+    const last = this.#written.seq;
     // A checkpoint of nothing but the one before would be followed by another, for ever.
     if (last - this.#coveredSeq <= 1) return null;
     const checkpoint = await this.#state(Math.max(this.#coveredSeq + 1, this.#anchor.firstSeq));
@@ -624,7 +626,7 @@ export class ChainedAuditLog implements AuditLog {
   /** What a checkpoint says of the lines from an entry to the present end. */
   async #state(fromSeq: number, firstSeq = this.#anchor.firstSeq): Promise<Checkpoint> {
     this.#writeBatch();
-    const toSeq = this.#seq;
+    const toSeq = this.#written.seq;
     let digest = NO_LINES;
     for await (const line of this.lines()) {
       const seq = parseEntry(line)?.entry.seq;
@@ -737,7 +739,7 @@ export class ChainedAuditLog implements AuditLog {
   async verify(): Promise<AuditVerification> {
     this.#requireOpen();
     this.#writeBatch();
-    const [lastSeq, day] = [this.#seq, this.#day];
+    const [lastSeq, day] = [this.#written.seq, this.#day];
     let expected = this.#anchor.firstSeq;
     let previous = this.#anchor.previousMac;
     const gaps: { fromSeq: number; toSeq: number }[] = [];
@@ -805,6 +807,14 @@ export class ChainedAuditLog implements AuditLog {
   #requireOpen(): void {
     if (this.#closed) throw new VaultError("VAULT_LOCKED", "the vault is locked; unlock it first");
   }
+}
+
+/** Where the chain ends, and the next entry goes on. */
+interface LogEnd {
+  readonly seq: number;
+  /** 32 bytes. */
+  readonly mac: Uint8Array;
+  readonly tsMs: number;
 }
 
 interface Tail {
